@@ -1,0 +1,117 @@
+"""Lets pytest run the notebooks: every notebook of settings.ini's nbs_path, in nbdev's own shell and by nbdev's rules
+(tst_flags, `#| eval: false`, skip_exec, a leading `_` is ignored), one test for each cell that checks something and one
+for reaching the end. `pytest --nb-flags "slow data"` runs flagged cells too. An exported cell is compiled under the
+module's name and line, so that tracebacks and coverage speak of `spact/*.py`."""
+import ast, gc, linecache, os, re, sys, traceback
+from pathlib import Path
+
+import pytest
+from execnb.shell import CaptureShell
+from fastcore.basics import str2bool
+from fastcore.xtras import working_directory
+from nbdev.config import get_config
+from nbdev.frontmatter import FrontmatterProc
+from nbdev.process import NBProcessor
+
+os.environ.setdefault('MPLBACKEND', 'agg')
+os.environ['IN_TEST'] = '1' # nbdev_export() in a notebook's last cell does nothing while this is set
+CFG = get_config(path=Path(__file__).parent)
+EXPORTS = {'export', 'exports', 'exporti'}
+
+
+def pytest_addoption(parser):
+    parser.addoption('--nb-flags', default='', help='tst_flags of settings.ini to run all the same, such as "slow data"')
+
+
+def pytest_collect_file(file_path, parent):
+    nbs = Path(CFG.nbs_path).resolve()
+    if file_path.suffix != '.ipynb' or nbs not in file_path.parents: return
+    if any(p[0] in '_.' for p in file_path.relative_to(nbs).parts): return
+    return Notebook.from_parent(parent, path=file_path)
+
+
+def exported_lines():
+    "Where an exported cell's code stands: (notebook, cell id) -> (module file, number of lines before it)"
+    res = {}
+    for p in Path(CFG.lib_path).resolve().rglob('*.py'):
+        for i, line in enumerate(p.read_text(encoding='utf-8').splitlines(), 1):
+            if m := re.match(r'# %% (.+\.ipynb) #(\S+)$', line): res[(p.parent/m[1]).resolve(), m[2]] = str(p), i
+    return res
+
+
+def checks(cell):
+    "Does `cell` assert something, or call a `test_...` function?"
+    return any(isinstance(n, ast.Assert) or isinstance(n, ast.Call) and
+               getattr(n.func, 'id', getattr(n.func, 'attr', '')).startswith('test_')
+               for tree in cell.parsed_() or [] for n in ast.walk(tree))
+
+
+class Shell(CaptureShell):
+    "nbdev's shell; while `where` is set, code is compiled as those lines of that file"
+    def __init__(self, path):
+        super().__init__(path)
+        self.where, get_name = None, self.compile.get_code_name
+        self.compile.get_code_name = lambda *a: self.where[0] if self.where else get_name(*a)
+        self.ast_transformers.append(self)
+
+    def visit(self, tree): # called by IPython on each cell's syntax tree
+        if self.where:
+            linecache.cache.pop(self.where[0], None) # IPython stored the cell as if it were the whole file
+            ast.increment_lineno(tree, self.where[1])
+        return tree
+
+
+class Notebook(pytest.File):
+    def collect(self):
+        nb = NBProcessor(self.path, procs=FrontmatterProc, process=True).nb
+        self.shell, self.todo, self.failed, heading = None, [], None, self.path.stem
+        if str2bool(getattr(nb, 'frontmatter_', {}).get('skip_exec', False)): return
+        skip = set(CFG.tst_flags.split()) - set(self.config.getoption('--nb-flags').split())
+        for cell in nb.cells:
+            if cell.cell_type == 'markdown' and (m := re.search(r'^#+\s+(.+?)\s*-?$', cell.source, re.M)): heading = m[1]
+            if cell.cell_type != 'code' or 'nbdev_export(' in cell.source: continue
+            flags = cell.directives_
+            if skip & flags.keys() or flags.get('eval:', [''])[0].lower() == 'false': continue
+            self.todo.append(cell)
+            if not EXPORTS & flags.keys() and checks(cell):
+                yield Cells.from_parent(self, name=f'{heading} #{cell.id}', upto=cell)
+        if self.todo: yield Cells.from_parent(self, name='runs to the end', upto=None)
+
+    def run(self, upto):
+        "Run the cells that have not run yet, up to and including `upto` (None: all of them)"
+        if self.failed: pytest.fail(f'not reached: cell #{self.failed} failed', pytrace=False)
+        if self.shell is None: self.shell, self.lines = Shell(self.path), exported_lines()
+        with working_directory(self.path.parent):
+            while self.todo and (upto is None or upto in self.todo):
+                cell = self.todo.pop(0)
+                self.shell.where = self.lines.get((self.path.resolve(), cell.id))
+                self.shell.cell(cell)
+                if self.shell.exc is not None:
+                    self.failed = cell.id
+                    raise CellError(cell, self.shell.exc)
+
+    def teardown(self):
+        self.shell = None
+        if plt := sys.modules.get('matplotlib.pyplot'): plt.close('all')
+        gc.collect()
+
+
+class CellError(Exception):
+    "A cell that raised: (cell, exception)"
+
+
+class Cells(pytest.Item):
+    def __init__(self, *, upto, **kw):
+        super().__init__(**kw)
+        self.upto = upto
+
+    def runtest(self): self.parent.run(self.upto)
+
+    def reportinfo(self): return self.path, None, f'{self.path.stem}: {self.name}'
+
+    def repr_failure(self, excinfo):
+        if not isinstance(excinfo.value, CellError): return super().repr_failure(excinfo)
+        cell, exc = excinfo.value.args
+        tb = exc.__traceback__
+        while tb and 'IPython' in tb.tb_frame.f_code.co_filename: tb = tb.tb_next # show the cell's part only
+        return f'cell #{cell.id}:\n{cell.source}\n\n' + ''.join(traceback.format_exception(type(exc), exc, tb))

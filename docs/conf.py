@@ -1,0 +1,169 @@
+"""The site: Sphinx reads the notebooks of nbs/ as they are, and nbdev's own processors run on each as it is read.
+
+    sphinx-build -q -W --keep-going -c docs nbs _docs/html
+"""
+import ast, importlib, inspect, json, re, sys
+from functools import reduce
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from execnb.nbio import dict2nb, mk_cell, nb2dict
+from fastcore.docments import docments
+from nbdev.config import get_config
+from nbdev.doclinks import nbglob, patch_name
+from nbdev.process import NBProcessor
+from nbdev.processors import (_default_exp, add_show_docs, clean_magics, filter_stream_, hide_, hide_line, mv_exports,
+                              populate_language, rm_export, rm_header_dash, strip_ansi, strip_hidden_metadata)
+
+CFG = get_config(path=Path(__file__).parents[1])
+LIB = CFG.lib_path.name
+
+# --- Sphinx -----------------------------------------------------------------------------------------------------------
+project, author, release = CFG.title, CFG.author, CFG.version
+copyright = CFG.copyright
+extensions = ['myst_nb', 'sphinx.ext.mathjax', 'sphinx.ext.viewcode', 'sphinx_copybutton']
+root_doc = 'index'
+exclude_patterns = ['_*', '.*', '**/.*', '**/_*', '*.yml']
+add_module_names = False
+python_maximum_signature_line_length = 70
+toc_object_entries_show_parents = 'hide'
+
+nb_execution_mode = 'off'                     # outputs come from the notebooks, which the tests keep true
+nb_merge_streams = True
+nb_render_markdown_format = 'myst'
+nb_ipywidgets_js = {}                         # no html manager from a CDN: Portable widgets carry their own page
+myst_enable_extensions = ['dollarmath', 'amsmath', 'colon_fence', 'fieldlist', 'attrs_block', 'attrs_inline', 'deflist']
+myst_heading_anchors = 3
+
+html_theme = 'furo'
+html_title = f'{CFG.title} {CFG.version}'
+html_copy_source = False
+html_show_sourcelink = False
+mathjax = Path(importlib.import_module('sphinx-mathjax-offline').__file__).parent/'static/mathjax/tex-svg.js'
+html_static_path = ['_static', str(mathjax)]  # MathJax as one file, from PyPI: the site loads nothing from elsewhere
+mathjax_path = 'tex-svg.js'
+html_css_files = ['spact.css']
+
+# --- nbdev ------------------------------------------------------------------------------------------------------------
+syms = {}                                     # every documented symbol: as written in backticks -> full name
+for mod, names in importlib.import_module(f'{LIB}._modidx').d['syms'].items():
+    for full in names: syms.setdefault(full.removeprefix(mod + '.'), full); syms.setdefault(full, full)
+
+def link(text):
+    "Backticked symbols of the package as cross-references, except in code and in links"
+    def line(s): return re.sub(r'(?<![\[`}])`([\w.]+)(\(\))?`(?![`\]])', ref, s)
+    def ref(m): return f'{{py:obj}}`{m[1]}{m[2] or ""} <{syms[m[1]]}>`' if m[1] in syms else m[0]
+    out, fence = [], False
+    for s in text.split('\n'):
+        if s.lstrip().startswith(('```', '~~~')): fence = not fence
+        out.append(s if fence else line(s))
+    return '\n'.join(out)
+
+class Plain(str): __repr__ = str.__str__
+
+def signature(o, skip=False):
+    "The signature of `o`, without self if `skip`, with functions by name and annotations without quotes"
+    sig, e = inspect.signature(o), inspect.Parameter.empty
+    anno = lambda a: Plain(a) if isinstance(a, str) else a
+    dflt = lambda d: Plain(d.__name__) if callable(d) and hasattr(d, '__name__') else Plain(re.sub(r' at 0x\w+', '', repr(d)))
+    ps = [p.replace(annotation=anno(p.annotation), default=e if p.default is e else dflt(p.default)) for p in sig.parameters.values()]
+    none = isinstance(o, type) or sig.return_annotation in (None, 'None')
+    return sig.replace(parameters=ps[skip:], return_annotation=sig.empty if none else anno(sig.return_annotation))
+
+def api(sym, mod):
+    "MyST that documents the symbol `sym` of module `mod`: signature, docstring and docments"
+    o = reduce(getattr, sym.split('.'), mod)
+    cls = isinstance(o, type)
+    kind = 'class' if cls else 'property' if isinstance(o, property) else 'method' if '.' in sym else 'function'
+    sig = signature(o, skip=kind == 'method' and inspect.isfunction(o)) if callable(o) else ''
+    doc = docments(o, full=True) if callable(o) else {}
+    fields = [f':{"returns" if k == "return" else f"param {k}"}: {" ".join(v.docment.split())}'
+              for k, v in doc.items() if k != 'self' and v.get('docment')]
+    text = inspect.cleandoc(o.__doc__ or '')
+    return '\n'.join([f'::::{{py:{kind}}} {sym}{sig}', f':module: {mod.__name__}', '', link(text), '', *map(link, fields), '::::'])
+
+class Api:
+    "Turns `show_doc` cells into the documentation of the symbol"
+    def __init__(self, nb):
+        self.nb, name = nb, _default_exp(nb)
+        self.mod = importlib.import_module(f'{LIB}.{name}') if name else None
+    def __call__(self, cell):
+        if cell.cell_type != 'code' or not (m := re.match(r'(?:#\|.*\n)*show_doc\((.*)\)\s*$', cell.source, re.S)): return
+        sym = ast.unparse(ast.parse(f'f({m[1]})').body[0].value.args[0])
+        mod = self.mod or importlib.import_module(syms[sym].removesuffix('.' + sym))
+        cell.update(cell_type='markdown', source=api(sym, mod), directives_={}, metadata={})
+        for k in ('outputs', 'execution_count', 'has_sd'): cell.pop(k, None)
+
+def text_of(cell, name):
+    "The text after the directive `name`, None without it"
+    return ' '.join(cell.directives_[f'{name}:']) if f'{name}:' in cell.directives_ else None
+
+TAGS = {('echo', 'false'): 'remove-input', ('output', 'false'): 'remove-output', ('include', 'false'): 'remove-cell',
+        ('code-fold', 'true'): 'hide-input'}
+def tags(cell):
+    "Quarto's directives as myst-nb's tags, captions and alternative texts"
+    if cell.cell_type != 'code': return
+    tag = [v for (k, a), v in TAGS.items() if cell.directives_.get(f'{k}:', [''])[0].lower() == a]
+    if 'exports' in cell.directives_: tag.append('hide-input')
+    if tag: cell.metadata['tags'] = tag
+    if alt := text_of(cell, 'fig-alt'): cell.metadata.setdefault('mystnb', {})['image'] = {'alt': alt}
+    if cap := text_of(cell, 'fig-cap'): cell.metadata.setdefault('mystnb', {})['figure'] = {'caption': link(cap)}
+    cell.source = re.sub(r'^#\|.*\n?', '', cell.source, flags=re.M)
+
+def links(cell):
+    if cell.cell_type == 'markdown' and not cell.source.startswith('::::{py:'): cell.source = link(cell.source)
+
+def lead(cell):
+    "The line `> ...` under the title as a lead"
+    if cell.cell_type == 'markdown': cell.source = re.sub(r'\A(# .+)\n+> (.+)', r'\1\n\n{.lead}\n\2', cell.source)
+
+VIEW = 'application/vnd.jupyter.widget-view+json'
+NOTE = '<p class="needs-kernel">This control needs a running kernel: open the notebook in JupyterLab to use it.</p>'
+def views(cell):
+    "A widget's own page where it left one, otherwise a note that it needs a kernel"
+    for o in cell.get('outputs', []):
+        if VIEW in o.get('data', {}):
+            o['data'].pop(VIEW)
+            o['data'].setdefault('text/html', NOTE)
+
+procs = [populate_language, add_show_docs, strip_ansi, hide_line, filter_stream_, rm_header_dash, rm_export, clean_magics,
+         hide_, mv_exports, strip_hidden_metadata, Api, tags, links, lead, views]
+
+def read(app, docname, source):
+    if not str(app.env.doc2path(docname)).endswith('.ipynb'): return
+    raw = json.loads(source[0])
+    nb = NBProcessor(nb=dict2nb({**raw, 'metadata': {}}), procs=procs, process=True).nb
+    cells = [nb2dict(c) for c in nb.cells]
+    if docname == root_doc: cells.append(nb2dict(mk_cell(toctree(), 'markdown')))
+    for i, c in enumerate(cells): c.setdefault('id', f'c{i}'); c.setdefault('metadata', {})
+    source[0] = json.dumps({**raw, 'cells': cells})
+
+GROUPS = {'tutorials': 'Tutorials', 'howtos': 'How-tos', 'explanations': 'Explanations', 'results': 'Results', '.': 'Reference'}
+def toctree():
+    "The sidebar: the first page, then a group for every folder in reading order, notebooks by file name"
+    root, pages = Path(CFG.nbs_path).resolve(), {g: [] for g in GROUPS}
+    for p in sorted(nbglob(as_path=True)):
+        p = p.resolve().relative_to(root).with_suffix('')
+        if str(p) != root_doc: pages[str(p.parent)].append(p.as_posix())
+    tree = lambda caption, entries: '\n'.join(['```{toctree}', ':hidden:', f':caption: {caption}', '', *entries, '```'])
+    return '\n\n'.join([tree('Get started', [f'{CFG.title} <self>']), *(tree(GROUPS[g], ps) for g, ps in pages.items() if ps)])
+
+def source_of(app, modname):
+    "Where each symbol of a module of ours is, patched methods included (for viewcode)"
+    if modname.split('.')[0] != LIB: return
+    code = Path(importlib.import_module(modname).__file__).read_text(encoding='utf-8')
+    where = {}
+    for t in ast.parse(code).body:
+        if not isinstance(t, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)): continue
+        kind = 'class' if isinstance(t, ast.ClassDef) else 'def'
+        for n in [patch_name(t)] if isinstance(patch_name(t), str) else patch_name(t):
+            where[n] = kind, min([t.lineno, *(d.lineno for d in t.decorator_list)]), t.end_lineno
+        for u in t.body if kind == 'class' else []:
+            if isinstance(u, (ast.FunctionDef, ast.AsyncFunctionDef)): where[f'{t.name}.{u.name}'] = 'def', u.lineno, u.end_lineno
+    return code, where
+
+def setup(app):
+    app.connect('source-read', read)
+    app.connect('viewcode-find-source', source_of)
+    return {'parallel_read_safe': True}

@@ -1,0 +1,49 @@
+"""The documentation site builds from the notebooks, with warnings as errors, and asks no other host for anything."""
+import re, subprocess, sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope='session')
+def site(tmp_path_factory):
+    "The folder of the built site"
+    pytest.importorskip('sphinx', reason="needs Sphinx: pip install -e '.[docs]'")
+    pytest.importorskip('myst_nb', reason="needs myst-nb: pip install -e '.[docs]'")
+    if not (ROOT/'nbs/index.ipynb').exists(): pytest.skip('no nbs/index.ipynb, the site has no first page')
+    out = tmp_path_factory.mktemp('site')
+    cmd = [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going', '-d', out/'trees', '-c', 'docs', 'nbs', out/'html']
+    res = subprocess.run(cmd, cwd=ROOT, capture_output=True, text=True)
+    assert res.returncode == 0, res.stderr
+    return out/'html'
+
+
+def test_every_notebook_is_a_page(site):
+    nbs = ROOT/'nbs'
+    for p in nbs.rglob('[!_.]*.ipynb'): assert (site/p.relative_to(nbs).with_suffix('.html')).exists()
+
+
+def test_sidebar(site):
+    "The groups in reading order, each notebook in it, chapters by number"
+    text = (site/'index.html').read_text(encoding='utf-8')
+    side = text[text.index('sidebar-tree'):text.index('</aside>')]
+    order = 'Get started,Tutorials,How-tos,Explanations,Results,Reference'.split(',')
+    seen = re.findall(r'<span class="caption-text">(.+?)</span>', side)
+    assert seen == [g for g in order if g in seen] and {'Get started', 'Reference'} <= set(seen)
+    chapters = [h for h in re.findall(r'href="([^"#]+)\.html"', side) if re.match(r'\d\d_', h)]
+    assert chapters == sorted(p.stem for p in (ROOT/'nbs').glob('[0-9]*.ipynb'))
+
+
+def test_reference_page(site):
+    text = (site/'00_core.html').read_text(encoding='utf-8')
+    assert 'spact.core.check_clip' in text and '[source]' in text # an entry of its own, linked to its code
+    assert '#|' not in text and 'default_exp' not in text and 'show_doc' not in text
+
+
+def test_nothing_is_loaded_from_elsewhere(site):
+    for p in site.rglob('*.html'):
+        text = p.read_text(encoding='utf-8')
+        loads = re.findall(r'<(?:script|img|iframe)[^>]+src="(https?:[^"]+)"|<link[^>]+rel="stylesheet"[^>]+href="(https?:[^"]+)"', text)
+        assert loads == [], p.name
