@@ -64,7 +64,8 @@ class Plain(str): __repr__ = str.__str__
 
 def signature(o, skip=False):
     "The signature of `o`, without self if `skip`, with functions by name and annotations without quotes"
-    sig, e = inspect.signature(o), inspect.Parameter.empty
+    try: sig, e = inspect.signature(o), inspect.Parameter.empty
+    except ValueError: return '' # an exception that adds nothing to its base
     anno = lambda a: Plain(a) if isinstance(a, str) else a
     dflt = lambda d: Plain(d.__name__) if callable(d) and hasattr(d, '__name__') else Plain(re.sub(r' at 0x\w+', '', repr(d)))
     ps = [p.replace(annotation=anno(p.annotation), default=e if p.default is e else dflt(p.default)) for p in sig.parameters.values()]
@@ -77,7 +78,7 @@ def api(sym, mod):
     cls = isinstance(o, type)
     kind = 'class' if cls else 'property' if isinstance(o, property) else 'method' if '.' in sym else 'function'
     sig = signature(o, skip=kind == 'method' and inspect.isfunction(o)) if callable(o) else ''
-    doc = docments(o, full=True) if callable(o) else {}
+    doc = docments(o, full=True) if sig else {}
     fields = [f':{"returns" if k == "return" else f"param {k}"}: {" ".join(v.docment.split())}'
               for k, v in doc.items() if k != 'self' and v.get('docment')]
     text = inspect.cleandoc(o.__doc__ or '')
