@@ -50,17 +50,24 @@ class Residual(nn.Module):
     )->Tensor: # (B,n_out,...) float >= 0, each axis divided by `stride`, rounded up
         return F.relu(self.main(x) + self.short(x))
 
-# %% ../nbs/21_action.ipynb #ae0c9b3e
-class R3D(nn.Sequential):
+# %% ../nbs/21_action.ipynb #71bcde2a
+class R3D(nn.Module):
     "A narrow f_T: a 3D ResNet with one block a stage, for clips of a few dozen pixels on a CPU [S]."
     def __init__(self,
         n_classes:int, # action classes
         width:int=16, # channels of the first stage; the others have 2 and 4 times as many [S]
     ):
+        super().__init__()
         w = width
-        super().__init__(Normalise(.5, .25), nn.Conv3d(3, w, 3, (1, 2, 2), 1, bias=False), nn.BatchNorm3d(w), nn.ReLU(inplace=True),
-                         Residual(w, w), Residual(w, 2*w, 2), Residual(2*w, 4*w, 2),
-                         nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4*w, n_classes))
+        self.net = nn.Sequential(
+            Normalise(.5, .25), nn.Conv3d(3, w, 3, (1, 2, 2), 1, bias=False), nn.BatchNorm3d(w), nn.ReLU(inplace=True),
+            Residual(w, w), Residual(w, 2*w, 2), Residual(2*w, 4*w, 2),
+            nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4*w, n_classes))
+
+    def forward(self,
+        x:Tensor, # (B,3,T,H,W) float in [0,1]
+    )->Tensor: # (B,n_classes) float: logits
+        return self.net(x)
 
 # %% ../nbs/21_action.ipynb #f14a75a7
 KINETICS = dict(mean=(.43216, .394666, .37645), std=(.22803, .22145, .216989)) # torchvision's, for its video models

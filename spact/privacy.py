@@ -12,31 +12,42 @@ from torchvision.models import resnet50
 from .action import Normalise, Residual
 from .core import BadInput
 
-# %% ../nbs/22_privacy.ipynb #f4c627af
-class ResNet2D(nn.Sequential):
+# %% ../nbs/22_privacy.ipynb #ea0ceff0
+class ResNet2D(nn.Module):
     "A small image encoder: a ResNet with one block a stage, for frames of a few dozen pixels on a CPU [S]."
     def __init__(self,
         width:int=16, # channels of the first stage; the others have 2 and 4 times as many [S]
         stem_stride:int=2, # of the first convolution; 1 keeps the frame's resolution [S]
     ):
+        super().__init__()
         w = width
-        super().__init__(Normalise(.5, .25), nn.Conv2d(3, w, 3, stem_stride, 1, bias=False), nn.BatchNorm2d(w), nn.ReLU(inplace=True),
-                         Residual(w, w, ndim=2), Residual(w, 2*w, 2, ndim=2), Residual(2*w, 4*w, 2, ndim=2),
-                         nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.dim = 4*w
+        self.net = nn.Sequential(
+            Normalise(.5, .25), nn.Conv2d(3, w, 3, stem_stride, 1, bias=False), nn.BatchNorm2d(w), nn.ReLU(inplace=True),
+            Residual(w, w, ndim=2), Residual(w, 2*w, 2, ndim=2), Residual(2*w, 4*w, 2, ndim=2),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
-# %% ../nbs/22_privacy.ipynb #ae6a8865
+    def forward(self,
+        im:Tensor, # (N,3,H,W) float in [0,1]
+    )->Tensor: # (N,dim) float: features
+        return self.net(im)
+
+# %% ../nbs/22_privacy.ipynb #b1046569
 IMAGENET = dict(mean=(.485, .456, .406), std=(.229, .224, .225)) # torchvision's, for its image models
 
-class ResNet50(nn.Sequential):
+class ResNet50(nn.Module):
     "The paper's encoder: torchvision's ResNet-50 [16] up to the pooled features."
     def __init__(self,
         **kw, # passed to torchvision, such as `zero_init_residual=True`
     ):
-        net = resnet50(**kw)
-        dim, net.fc = net.fc.in_features, nn.Identity()
-        super().__init__(Normalise(**IMAGENET), net)
-        self.dim = dim
+        super().__init__()
+        self.norm, self.net = Normalise(**IMAGENET), resnet50(**kw)
+        self.dim, self.net.fc = self.net.fc.in_features, nn.Identity()
+
+    def forward(self,
+        im:Tensor, # (N,3,H,W) float in [0,1]
+    )->Tensor: # (N,2048) float: features
+        return self.net(self.norm(im))
 
 # %% ../nbs/22_privacy.ipynb #6a58415a
 ENCODERS = {'resnet50': ResNet50, # [R]
@@ -50,15 +61,21 @@ def encoder(
     if name not in ENCODERS: raise BadInput(f"f_B: expected one of {', '.join(ENCODERS)}, got {name!r}")
     return ENCODERS[name](**kw)
 
-# %% ../nbs/22_privacy.ipynb #c2343f95
-class Projector(nn.Sequential):
+# %% ../nbs/22_privacy.ipynb #ff748aca
+class Projector(nn.Module):
     "The non-linear projection head g (Sec. 3.2.2): linear, ReLU, linear."
     def __init__(self,
         dim_in:int, # features of the encoder
         hidden:int, # units between the two layers; the release has as many as `dim_in` [R]
         dim_out:int, # dimension of the embedding, 128 in the release [R]
     ):
-        super().__init__(nn.Linear(dim_in, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, dim_out))
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(dim_in, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, dim_out))
+
+    def forward(self,
+        f:Tensor, # (N,dim_in) float: features
+    )->Tensor: # (N,dim_out) float: Z of Eq. 5, not normalised
+        return self.net(f)
 
 class PrivacyNet(nn.Module):
     "An encoder and what is put on it: a `Projector` in the game, a linear classifier in the evaluation."
