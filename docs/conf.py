@@ -12,8 +12,8 @@ from execnb.nbio import dict2nb, mk_cell, nb2dict
 from fastcore.docments import docments
 from nbdev.config import get_config
 from nbdev.doclinks import nbglob, patch_name
-from nbdev.process import NBProcessor
-from nbdev.processors import (_default_exp, add_show_docs, clean_magics, filter_stream_, hide_, hide_line, mv_exports,
+from nbdev.process import NBProcessor, Processor
+from nbdev.processors import (_default_exp, add_show_docs, clean_magics, filter_stream_, hide_, hide_line,
                               populate_language, rm_export, rm_header_dash, strip_ansi, strip_hidden_metadata)
 
 CFG = get_config(path=Path(__file__).parents[1])
@@ -84,6 +84,16 @@ def api(sym, mod):
     text = inspect.cleandoc(o.__doc__ or '')
     return '\n'.join([f'::::{{py:{kind}}} {sym}{sig}', f':module: {mod.__name__}', '', link(text), '', *map(link, fields), '::::'])
 
+class Order(Processor):
+    "A cell's definitions are documented in the order in which they stand, before the code where that is shown"
+    def begin(self):
+        cells, out = self.nb.cells, []
+        while cells:
+            cell, docs = cells.pop(0), []
+            while cells and getattr(cells[0], 'has_sd', False): docs.insert(0, cells.pop(0))
+            out += [*docs, cell] if 'exports' in cell.directives_ else [cell, *docs]
+        cells[:] = out
+
 class Api:
     "Turns `show_doc` cells into the documentation of the symbol"
     def __init__(self, nb):
@@ -106,7 +116,6 @@ def tags(cell):
     "Quarto's directives as myst-nb's tags, captions and alternative texts"
     if cell.cell_type != 'code': return
     tag = [v for (k, a), v in TAGS.items() if cell.directives_.get(f'{k}:', [''])[0].lower() == a]
-    if 'exports' in cell.directives_: tag.append('hide-input')
     if tag: cell.metadata['tags'] = tag
     if alt := text_of(cell, 'fig-alt'): cell.metadata.setdefault('mystnb', {})['image'] = {'alt': alt}
     if cap := text_of(cell, 'fig-cap'): cell.metadata.setdefault('mystnb', {})['figure'] = {'caption': link(cap)}
@@ -129,7 +138,7 @@ def views(cell):
             o['data'].setdefault('text/html', NOTE)
 
 procs = [populate_language, add_show_docs, strip_ansi, hide_line, filter_stream_, rm_header_dash, rm_export, clean_magics,
-         hide_, mv_exports, strip_hidden_metadata, Api, tags, links, lead, views]
+         hide_, Order, strip_hidden_metadata, Api, tags, links, lead, views]
 
 def read(app, docname, source):
     if not str(app.env.doc2path(docname)).endswith('.ipynb'): return
