@@ -133,14 +133,14 @@ def person_boxes(
     box = np.concatenate([pts.min(0) - .22*k, pts.max(0) + .22*k], -1)
     return (box.clip(-1, 1) + 1)*size/2
 
-# %% ../nbs/01_synth.ipynb #1e612ada
+# %% ../nbs/01_synth.ipynb #dc084501
 class Canvas:
     "Frames painted by signed distance, later strokes over earlier ones; places are in [-1,1], y down."
     def __init__(self,
         t:int, # frames
         size:int, # px, width and height
     ):
-        self.size, self.im = size, np.zeros((t, size, size, 3), np.float32) # RGB, 0 black, 1 white
+        self.size, self.im = size, np.zeros((3, t, size, size), np.float32) # RGB, 0 black, 1 white; colour first, as long rows are fast
         self.x = (np.arange(size, dtype=np.float32) + .5)/size*2 - 1 # pixel centres
 
     def window(self, lo:float, hi:float)->slice: # pixels that a stroke from lo to hi can touch
@@ -149,9 +149,8 @@ class Canvas:
 
     def blend(self, d:np.ndarray, colour, rows=slice(None), cols=slice(None)):
         "Paint where the distance `d` (t,rows,cols) is negative, with an edge one pixel wide."
-        a = np.clip(.5 - d*(self.size/2), 0, 1)[..., None]
-        part = self.im[:, rows, cols]
-        part += a*(np.float32(colour) - part)
+        part = self.im[..., rows, cols]
+        part += np.clip(.5 - d*(self.size/2), 0, 1)*(np.float32(colour).reshape(-1, 1, 1, 1) - part)
 
 # %% ../nbs/01_synth.ipynb #73f9c631
 def _capsule(cv, a, b, ra, colour, rb=None, where=None): # from a (t,2), radius ra, to b, radius rb; where(X,Y) > 0 is left out
@@ -176,7 +175,7 @@ def _hsv(h, s, v): # (3,) RGB of a hue in turns, a saturation and a value
     k = (np.array([5., 3., 1.]) + 6*h) % 6
     return np.float32(v*(1 - s*np.clip(np.minimum(k, 4 - k), 0, 1)))
 
-# %% ../nbs/01_synth.ipynb #738674f7
+# %% ../nbs/01_synth.ipynb #aadb1ba5
 def _paint_scene(cv, scene, shake, u): # two colours and a pattern m that mixes them
     x, y = (cv.x - shake[:, :1])[:, None], (cv.x - shake[:, 1:])[:, :, None]
     hue, f, p, q = u(), u(3, 5), u(0, 6.28), u(0, 6.28)
@@ -192,7 +191,7 @@ def _paint_scene(cv, scene, shake, u): # two colours and a pattern m that mixes 
     else:
         m = np.sin(11*x + p)*np.sin(13*y + q)*np.sin(7*x - 5*y + p) > .62
         one, two = _hsv(u(.1, .17), u(.1, .4), u(.8, 1)), _hsv(u(.6, .75), u(.4, .8), u(.08, .22))
-    cv.im[:] = two + np.float32(m)[..., None]*(one - two)
+    cv.im[:] = two[:, None, None, None] + np.float32(m)*(one - two)[:, None, None, None]
 
 # %% ../nbs/01_synth.ipynb #8afee0bb
 def _window(cv, at, u, left):
@@ -296,7 +295,7 @@ def _paint_figure(cv, J, k, look, u):
     _paint_worn(cv, J, k, look, u)
     _paint_head(cv, J, k, look, skin, hair, u)
 
-# %% ../nbs/01_synth.ipynb #d054fe6d
+# %% ../nbs/01_synth.ipynb #725ab7b0
 def draw(
     script:Script, # what to show
     rng:np.random.Generator, # decides all that the script leaves open
@@ -313,7 +312,8 @@ def draw(
     _paint_figure(cv, J, k, script.look, u)
     for name, paint in BEFORE.items():
         if name in script.objects: paint(cv, at, u, left)
-    im = cv.im*np.float32(u(.8, 1.15)) + np.float32(u(-.05, .05)) + .02*rng.standard_normal(cv.im.shape, np.float32)
+    im = np.moveaxis(cv.im, 0, -1)*np.float32(u(.8, 1.15)) + np.float32(u(-.05, .05)) # gain and offset of the camera
+    im += .02*rng.standard_normal((t, size, size, 3), np.float32)
     return (im.clip(0, 1)*255 + .5).astype(np.uint8), person_boxes(J, k, size)
 
 # %% ../nbs/01_synth.ipynb #b5eb06cf
