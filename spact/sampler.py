@@ -31,7 +31,7 @@ def lay_clip(
         raise BadInput(f'video {i} of the batch has {n_frames[i]} frames, {t} at stride {stride} need {1+(t-1)*stride}')
     return idx%n_frames[:, None]
 
-# %% ../nbs/11_sampler.ipynb #eab2f4e9
+# %% ../nbs/11_sampler.ipynb #fe602e72
 def clip_index(
     n_frames:Tensor, # (B,) int64: length of each video, >= 1
     t:int, # frames in a clip, >= 1; 16 in the release [R]
@@ -39,7 +39,7 @@ def clip_index(
     generator:torch.Generator|None=None, # draws the start; None: the middle
     short:str='loop', # as in `lay_clip` [S]
 )->Tensor: # (B,t) int64: frame numbers
-    "One clip of each video, for the action branch (§3.2.1)."
+    "One clip of each video, for the action branch."
     room = (n_frames-1-(t-1)*stride).clamp(min=0)
     if generator is None: return lay_clip(room//2, n_frames, t, stride, short)
     u = torch.rand(len(n_frames), generator=generator, dtype=torch.float64)
