@@ -20,14 +20,19 @@ OBJECTS = 'ball tree lamp window cone sign'.split()
 SCENES = 'meadow brick stripes checker room night'.split()
 SPLITS = 'train val test novel_train novel_test'.split()
 
-# %% ../nbs/01_synth.ipynb #03e6bd3b
+# %% ../nbs/01_synth.ipynb #92c6fe09
 @dataclass(frozen=True)
 class Script:
     "What a clip shows, and so everything there is to know about it."
-    action:str       # one of `ACTIONS` or `NOVEL_ACTIONS`
-    look:frozenset   # names out of both groups of `LOOK`
+    action:str # one of `ACTIONS` or `NOVEL_ACTIONS`
+    look:frozenset # names out of both groups of `LOOK`
     objects:frozenset # names out of `OBJECTS`
-    scene:str        # one of `SCENES`
+    scene:str # one of `SCENES`
+
+    def __post_init__(self):
+        bad = ({self.action}-{*ACTIONS, *NOVEL_ACTIONS}) | (self.look-{*LOOK['a'], *LOOK['b']}) | (self.objects-{*OBJECTS}) | ({self.scene}-{*SCENES})
+        if bad: raise ValueError(f'a script asks for what cannot be drawn, unknown: {sorted(bad)}')
+
     def labels(self)->dict: # column -> '0', '1' or the name of the scene, as in a manifest
         "The private attributes as columns: `a.hat`, `b.logo`, `object.ball`, ..., `scene`."
         look = {f'{g}.{n}': str(int(n in self.look)) for g, names in LOOK.items() for n in names}
@@ -122,14 +127,14 @@ def pose(
     J = skeleton(move(action, t, rng), k, rng.choice([-1, 1]))
     return {n: v if n in ('up', 'side') else v + shake for n, v in J.items()}, k, shake
 
-# %% ../nbs/01_synth.ipynb #52e9ae3f
+# %% ../nbs/01_synth.ipynb #78bf1fc6
 def person_boxes(
     J:dict, # joints, from `pose`
     k:float, # size of the figure
     size:int=64, # px of the frame
 )->np.ndarray: # (t,4) float: x0, y0, x1, y1 in px, within the frame
-    "The tightest upright box round the figure in each frame, hats and shoes included."
-    pts = np.stack([v for n, v in J.items() if n not in ('up', 'side')])
+    "The upright box round the figure in each frame, with room for a hat whether there is one or not."
+    pts = np.stack([v for n, v in J.items() if n not in ('up', 'side')] + [J['head'] + .16*k*J['up']])
     box = np.concatenate([pts.min(0) - .22*k, pts.max(0) + .22*k], -1)
     return (box.clip(-1, 1) + 1)*size/2
 
