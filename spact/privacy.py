@@ -12,7 +12,7 @@ from torchvision.models import resnet50
 from .action import Normalise, Residual
 from .core import BadInput
 
-# %% ../nbs/22_privacy.ipynb #ea0ceff0
+# %% ../nbs/22_privacy.ipynb #01f99892
 class ResNet2D(nn.Module):
     "A small image encoder: a ResNet with one block a stage, for frames of a few dozen pixels on a CPU [S]."
     def __init__(self,
@@ -23,7 +23,7 @@ class ResNet2D(nn.Module):
         w = width
         self.dim = 4*w
         self.net = nn.Sequential(
-            Normalise(.5, .25), nn.Conv2d(3, w, 3, stem_stride, 1, bias=False), nn.BatchNorm2d(w), nn.ReLU(inplace=True),
+            nn.BatchNorm2d(3, affine=False), nn.Conv2d(3, w, 5, stem_stride, 2, bias=False), nn.BatchNorm2d(w), nn.ReLU(inplace=True),
             Residual(w, w, ndim=2), Residual(w, 2*w, 2, ndim=2), Residual(2*w, 4*w, 2, ndim=2),
             nn.AdaptiveAvgPool2d(1), nn.Flatten())
 

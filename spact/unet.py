@@ -22,48 +22,51 @@ def conv_block(
     return nn.Sequential(*[layer for i, o in zip(cs, cs[1:]) for layer in
                            (nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True))])
 
-# %% ../nbs/20_unet.ipynb #7b317b2f
+# %% ../nbs/20_unet.ipynb #9ab8ef81
 class UNet(nn.Module):
-    "f_A: an encoder-decoder with skip connections (Sec. 3.2.1, U-Net [36]); any image at least `2**depth` pixels wide and high."
+    "f_A: an encoder-decoder with skip connections (Sec. 3.2.1, U-Net [36]); any image at least `patch*2**depth` pixels wide and high."
     def __init__(self,
         width:int=64, # channels of the first level; each level down doubles them [R]
         depth:int=4, # how often the image is halved, 4: to 1/16 [R]
         convs:int=2, # convolutions a level, 1 or 2 [R]
         up:str='bilinear', # how the decoder enlarges: 'bilinear' [R] or 'nearest', which is cheaper on a CPU
+        patch:int=1, # 2: a square of 2x2 pixels enters as one place of 12 channels, and leaves as one; 1: pixel by pixel [R]
     ):
         super().__init__()
         if convs not in (1, 2): raise BadInput(f"convs: expected 1 or 2, got {convs}")
         if up not in ('bilinear', 'nearest'): raise BadInput(f"up: expected 'bilinear' or 'nearest', got {up!r}")
-        if width < 1 or depth < 1: raise BadInput(f"width and depth: expected at least 1, got {width} and {depth}")
-        self.config = dict(width=width, depth=depth, convs=convs, up=up)
+        if min(width, depth, patch) < 1: raise BadInput(f"width, depth and patch: expected at least 1, got {width}, {depth} and {patch}")
+        self.config = dict(width=width, depth=depth, convs=convs, up=up, patch=patch)
         block = lambda i, o, mid: conv_block(i, o, mid if convs == 2 else None)
         cs = [width * 2**i for i in range(depth)]; cs.append(cs[-1])          # 64 128 256 512 512
-        self.stem = block(3, width, width)
+        self.stem = block(3*patch**2, width, width)
         self.down = nn.ModuleList(block(i, o, o) for i, o in zip(cs, cs[1:]))
         outs = [max(width, c//2) for c in cs[-2::-1]]                         # 256 128 64 64
         ins = [c + skip for c, skip in zip([cs[-1], *outs], cs[-2::-1])]      # 512+512 256+256 128+128 64+64
         self.up = nn.ModuleList(block(i, o, i//2) for i, o in zip(ins, outs))
-        self.out = nn.Conv2d(width, 3, 1)
+        self.out = nn.Conv2d(width, 3*patch**2, 1)
 
     def forward(self,
         im:Tensor, # (N,3,H,W) float in [0,1]
     )->Tensor: # (N,3,H,W) float in [0,1]: the anonymised frames
-        if min(im.shape[-2:]) < 2**len(self.down):
-            raise BadInput(f"frames: f_A of depth {len(self.down)} needs at least {2**len(self.down)} pixels a side, got {tuple(im.shape[-2:])}")
+        (h, w), k = im.shape[-2:], self.config['patch']
+        if min(h, w) < k*2**len(self.down):
+            raise BadInput(f"frames: this f_A needs at least {k*2**len(self.down)} pixels a side, got {(h, w)}")
         kw = dict(mode='nearest') if self.config['up'] == 'nearest' else dict(mode='bilinear', align_corners=True)
-        x = self.stem(im); skips = []
+        x, skips = F.pad(im, (0, -w % k, 0, -h % k), mode='replicate') if h % k or w % k else im, []
+        x = self.stem(F.pixel_unshuffle(x, k))
         for block in self.down:
             skips.append(x)
             x = block(F.max_pool2d(x, 2))
         for block in self.up:
             skip = skips.pop()
             x = block(torch.cat([skip, F.interpolate(x, skip.shape[-2:], **kw)], 1))
-        return torch.sigmoid(self.out(x))
+        return F.pixel_shuffle(self.out(x), k)[..., :h, :w].sigmoid()
 
-# %% ../nbs/20_unet.ipynb #f5f0bd78
+# %% ../nbs/20_unet.ipynb #3b068c5c
 UNETS = {'paper': dict(width=64, depth=4, convs=2, up='bilinear'), # [R]
-         'small': dict(width=16, depth=3, convs=1, up='nearest'),  # [S] the default on a CPU
-         'tiny':  dict(width=8,  depth=3, convs=1, up='nearest')}  # [S] for tests and quick runs
+         'small': dict(width=24, depth=2, convs=1, up='nearest', patch=2), # [S] the default on a CPU
+         'tiny':  dict(width=8, depth=3, convs=1, up='nearest')} # [S] for tests and quick runs
 
 def anonymiser(
     name:str='small', # a key of `UNETS`: 'paper' [R], 'small' or 'tiny' [S]
