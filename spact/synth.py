@@ -20,7 +20,7 @@ OBJECTS = 'ball tree lamp window cone sign'.split()
 SCENES = 'meadow brick stripes checker room night'.split()
 SPLITS = 'train val test novel_train novel_test'.split()
 
-# %% ../nbs/01_synth.ipynb #92c6fe09
+# %% ../nbs/01_synth.ipynb #7f3fa1c7
 @dataclass(frozen=True)
 class Script:
     "What a clip shows, and so everything there is to know about it."
@@ -34,9 +34,9 @@ class Script:
         if bad: raise ValueError(f'a script asks for what cannot be drawn, unknown: {sorted(bad)}')
 
     def labels(self)->dict: # column -> '0', '1' or the name of the scene, as in a manifest
-        "The private attributes as columns: `a.hat`, `b.logo`, `object.ball`, ..., `scene`."
+        "The private attributes as columns: `a.hat`, `b.logo`, `object.ball`, ..., `scene.kind`."
         look = {f'{g}.{n}': str(int(n in self.look)) for g, names in LOOK.items() for n in names}
-        return look | {f'object.{n}': str(int(n in self.objects)) for n in OBJECTS} | {'scene': self.scene}
+        return look | {f'object.{n}': str(int(n in self.objects)) for n in OBJECTS} | {'scene.kind': self.scene}
 
 # %% ../nbs/01_synth.ipynb #43741814
 def write_script(
