@@ -21,10 +21,10 @@ from .privacy import privacy_net
 from .sampler import SF, clip_index
 from .unet import anonymiser
 
-# %% ../nbs/40_pretrain.ipynb #d640e301
+# %% ../nbs/40_pretrain.ipynb #1bcba08c
 @dataclass(frozen=True)
 class GameConfig:
-    "All choices of the game (Sec. 3.3) in one flat record; 800 steps take about 6 minutes of one CPU core at 32x32 px."
+    "All choices of the game (Sec. 3.3) in one flat record; 600 steps take about 4 minutes of one CPU core at 32x32 px."
     fa:str='small' # f_A, a name of `UNETS` [S]
     ft:str='small' # f_T, a name of `ACTION_NETS` [S]
     fb:str='small' # f_B, a name of `ENCODERS` [S]
@@ -36,10 +36,10 @@ class GameConfig:
     max_gap:int|None=None # S_F: largest distance; None: no limit [P]
     tau:float=.1 # temperature of NT-Xent [R]
     symmetric:bool=True # NT-Xent from both views [R]; False: Eq. 5 as printed
-    omega:float=1. # weight of L_B in Eq. 9 [R]
-    steps:int=800 # updates of f_A [S]
+    omega:float=.5 # weight of L_B in Eq. 9, in (0,1) in the paper [S]; 1 [R]
+    steps:int=600 # updates of f_A [S]
     updates_t:int=1 # updates of f_T for each of f_A [P]
-    updates_b:int=3 # updates of f_B for each of f_A [S]; 1 [P]; 0: f_B stays frozen (Table 3)
+    updates_b:int=2 # updates of f_B for each of f_A [S]; 1 [P]; 0: f_B stays frozen (Table 3)
     lr_a:float=1e-3 # Adam, constant [S]; 1e-4 [R]
     lr_t:float=2e-3 # the same for f_T
     lr_b:float=2e-3 # the same for f_B

@@ -164,7 +164,7 @@ def run_tasks(
             raise
         finally: pool.shutdown(cancel_futures=True)
 
-# %% ../nbs/57_study.ipynb #1c9541ea
+# %% ../nbs/57_study.ipynb #ee4a1349
 def collect(
     folder:Path, # of the study
     cfg:StudyConfig,
@@ -196,7 +196,8 @@ def run_study(
     if (folder/'study.json').exists():
         held = read_json(folder/'study.json')
         if not resume: raise BadInput(f'{folder}: holds a study already; go on with it by --resume, or choose another folder')
-        if {k: held.get(k) for k in wanted}!=wanted: raise BadInput(f'{folder}: holds a study with other choices; choose another folder')
+        fixed = lambda d: (d['manifest'], {k: v for k, v in d['config'].items() if k not in ('methods', 'seeds')})
+        if fixed(held)!=fixed(wanted): raise BadInput(f'{folder}: holds a study with other choices; choose another folder')
     data = read_data(manifest, cfg.size, folder/'cache', cfg.attributes and list(cfg.attributes), cfg.split_column,
                      cfg.every, cfg.max_frames, cfg.on_error, progress)
     write_json(folder/'study.json', wanted | dict(provenance=provenance(cfg.seeds[0])))
