@@ -6,8 +6,8 @@
 __all__ = ['LEARNED', 'StudyConfig', 'check_study', 'Task', 'plan', 'load_study', 'study_data', 'work', 'ready', 'run_tasks',
            'collect', 'run_study']
 
-# %% ../nbs/57_study.ipynb #e6386ab5
-import json, multiprocessing, os, signal, time
+# %% ../nbs/57_study.ipynb #5c8a64cc
+import json, multiprocessing, os, signal, threading, time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
@@ -50,7 +50,7 @@ def check_study(
     check_config(cfg.game)
     return cfg
 
-# %% ../nbs/57_study.ipynb #a4693086
+# %% ../nbs/57_study.ipynb #ac42c151
 @dataclass(frozen=True)
 class Task:
     "One piece of work and the file that says it is done."
@@ -68,13 +68,14 @@ def plan(
 )->list: # tasks, seed by seed; a task stands after those it needs
     "All tasks of a study, in order."
     g, a, tasks = cfg.game, cfg.attack, []
-    learn = (g.steps*(2+g.updates_b)*g.pairs + g.init_steps_t*g.clips*g.n_frames)*cfg.size**2
+    frames, views = g.clips*g.n_frames, 2*g.pairs
+    learn = .6*g.steps*(3*(frames+views) + 2*g.updates_t*frames + 2*g.updates_b*views)   # frames through small nets; weights as timed
     for s in cfg.seeds:
         cells = sorted(cfg.methods, key=lambda m: m not in LEARNED)      # what takes longest begins first
         tasks += [Task('learn', m, s, learn) for m in cells if m in LEARNED]
         for m in sorted(cells, key=lambda m: m in LEARNED):
-            tasks.append(Task('privacy', m, s, a.steps_b*a.batch_b*cfg.size**2))
-            tasks.append(Task('action', m, s, a.steps_t*a.batch_t*a.n_frames*cfg.size**2))
+            tasks.append(Task('privacy', m, s, 1.6*a.steps_b*a.batch_b))
+            tasks.append(Task('action', m, s, a.steps_t*a.batch_t*a.n_frames))
     return tasks
 
 # %% ../nbs/57_study.ipynb #d6fab124
@@ -115,11 +116,16 @@ def work(
         result = attack(anonymised(data, fa), cfg.attack, task.seed, lambda k, n: tell(k/n))
     write_json(task.out(folder), result | dict(seconds=round(time.time()-began, 1)))
 
-# %% ../nbs/57_study.ipynb #3c922309
+# %% ../nbs/57_study.ipynb #bc171454
+def _leave_with_parent(): # a killed parent leaves no workers behind
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
 def _begin(shares): # in each worker
     global SHARES
     SHARES = shares
     signal.signal(signal.SIGINT, signal.SIG_IGN)                        # Ctrl-C is the parent's business
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(1)
 
 def _do(folder, task, i):
