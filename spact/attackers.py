@@ -6,7 +6,7 @@
 __all__ = ['AttackConfig', 'level', 'fit', 'attack_action', 'score_action', 'attack_attributes', 'score_attributes', 'Verdict',
            'verdict']
 
-# %% ../nbs/52_attackers.ipynb #5f82e139
+# %% ../nbs/52_attackers.ipynb #73569c36
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,11 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from .action import action_net
 from .augment import Augment
-from .core import BadInput, generator, seeded
+from .core import generator, seeded
 from .datasets import Bank
-from .metrics import cmap, top1
 from .objective import loss_t
-from .pretrain import channels_last, frozen
+from .pretrain import channels_last
 from .privacy import attribute_net
 from .sampler import clip_index, spaced_clips
 
@@ -145,17 +144,20 @@ def score_attributes(
         out.append(net(frames).unflatten(0, (-1, cfg.views)).mean(1).sigmoid())
     return torch.cat(out)
 
-# %% ../nbs/52_attackers.ipynb #682973f7
+# %% ../nbs/52_attackers.ipynb #0976c516
 class Verdict(NamedTuple):
-    "The same figure at two budgets, on validation videos."
+    "One figure of an attacker: at two budgets on validation videos, and on videos that it was trained on."
     half:float # with half the budget
     full:float # with all of it
-    converged:bool # the second half moved it by less than 2 points
+    fit:float # with all of it, on training videos
+    converged:bool # the second half moved it by less than 2 points, and the attacker learned its training videos
 
 def verdict(
     half:float, # figure in [0,1]
     full:float, # figure in [0,1]
-    limit:float=.02, # the most it may move [S]
+    fit:float, # figure in [0,1]
+    chance:float, # what guessing reaches
+    limit:float=.02, # the most that the second half of the budget may move it [S]
 )->Verdict:
-    "Has the attacker converged?"
-    return Verdict(half, full, abs(full-half)<limit)
+    "Has the attacker converged? One that cannot tell even its training videos apart has not begun."
+    return Verdict(half, full, fit, abs(full-half)<limit and fit-chance>.5*(1-chance))

@@ -257,7 +257,7 @@ def read_small(
         chunks.append(resize(torch.from_numpy(np.stack(part)).permute(0, 3, 1, 2), size, antialias=True).contiguous())
     return torch.cat(chunks)
 
-# %% ../nbs/13_datasets.ipynb #61a4ec6b
+# %% ../nbs/13_datasets.ipynb #0b43cadc
 def decode(
     manifest:Manifest, # which videos
     size:int|Sequence, # px: (height, width) of the frames kept, or one number for both
@@ -280,7 +280,7 @@ def decode(
         for r, v in tqdm(todo, 'decode', len(manifest), unit='video', disable=not progress):
             if isinstance(v, Tensor): frames.append(v); rows.append(r)
             elif on_error=='raise': raise v
-            else: skipped.append(str(v))
+            else: skipped.append(f'{manifest.rows[len(rows)+len(skipped)]["path"]}: {v.args[1]}')
     finally: pool.shutdown(cancel_futures=True)
     if not rows: raise BadInput(f'{manifest.source}: none of its {len(manifest)} videos can be read; the first: {skipped[0]}')
     return Bank(torch.cat(frames), torch.tensor([0]+[len(f) for f in frames]).cumsum(0), rows, skipped)

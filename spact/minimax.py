@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['Losses', 'step_a', 'step_tb', 'watch', 'play']
 
-# %% ../nbs/41_minimax.ipynb #fcfb2f94
+# %% ../nbs/41_minimax.ipynb #a05be04f
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 import torch
 from torch import Tensor
-from .core import BadInput, Collapse, fold_time, generator, unfold_time
+from .core import Collapse, fold_time, generator, unfold_time
 from .datasets import Bank
 from .objective import NTXent, loss_a, loss_t
-from .pretrain import Game, GameConfig, check_config, draw_clips, draw_pairs, frozen, new_game, through
+from .pretrain import Game, GameConfig, check_config, draw_clips, draw_pairs, frozen, through
 
 # %% ../nbs/41_minimax.ipynb #1c64bcc7
 class Losses(NamedTuple):
@@ -61,11 +61,11 @@ def step_tb(
     for v in pairs: lbs.append(update(game.opt_b, objective(game.fb, *through(game.fa, v).chunk(2))))
     return Losses(sum(lts)/len(lts), sum(lbs)/len(lbs) if lbs else math.nan, spread)
 
-# %% ../nbs/41_minimax.ipynb #f5faee1f
+# %% ../nbs/41_minimax.ipynb #e205bb2a
 def watch(
     game:Game, # its `seen` keeps the running means
     now:Losses, # of step TB: comparable from step to step, since f_T and f_B were in train mode
-    n_classes:int, # K
+    chance:float, # L_T of an f_T that knows only how frequent each action is, nats: log K when all are equally so
     warm:int=50, # steps before the running means are judged: those of the first steps mean little [S]
     keep:float=.95, # share of the running mean that a step leaves [S]
 )->dict: # the running means `lt`, `lb`, `spread`
@@ -76,11 +76,10 @@ def watch(
     if not math.isfinite(lt) or math.isinf(now.lb): raise Collapse(f'{where}: a loss is not finite; lower lr_a, lr_t and lr_b')
     if game.step<warm: return game.seen
     if spread<.005: raise Collapse(f'{where}: f_A makes the same image of every frame (spread {spread:.4f}); lower omega or lr_a')
-    if lt>.8*math.log(n_classes):
-        raise Collapse(f'{where}: f_T is at chance (L_T {lt:.2f} of at most {math.log(n_classes):.2f}); lower omega, or raise updates_t')
+    if lt>.8*chance: raise Collapse(f'{where}: f_T is at chance (L_T {lt:.2f} of {chance:.2f}); lower omega, or raise updates_t')
     return game.seen
 
-# %% ../nbs/41_minimax.ipynb #3ff6b6bc
+# %% ../nbs/41_minimax.ipynb #ee29cb01
 def play(
     game:Game, # the players; played on from `game.step`
     bank:Bank, # training videos
@@ -91,14 +90,16 @@ def play(
 )->Game: # the same, f_A trained
     "The two-step minimax optimisation (Sec. 3.3)."
     check_config(cfg)
-    n_classes, ceiling = int(y.max())+1, NTXent(cfg.tau).ceiling(cfg.pairs)
+    share = y.bincount()/len(y)
+    chance = -(share*share.clamp(min=1e-9).log()).sum().item()                # entropy of the actions
+    ceiling = NTXent(cfg.tau).ceiling(min(cfg.pairs, len(bank)))
     while game.step<cfg.steps:
         g = generator(seed, 'game', game.step)
         a = step_a(game, draw_clips(bank, y, cfg, g), draw_pairs(bank, cfg, g), cfg)
         tb = step_tb(game, [draw_clips(bank, y, cfg, g) for _ in range(cfg.updates_t)],
                      [draw_pairs(bank, cfg, g) for _ in range(cfg.updates_b)], cfg)
         game.step += 1
-        seen = watch(game, tb, n_classes)
+        seen = watch(game, tb, chance)
         if on_step: on_step(game, a, tb)
         if cfg.th_bmax is not None and game.step>=50 and seen['lb']>=cfg.th_bmax*ceiling: break
     return game

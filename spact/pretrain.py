@@ -6,11 +6,10 @@
 __all__ = ['GameConfig', 'check_config', 'draw_clips', 'draw_pairs', 'channels_last', 'Game', 'new_game', 'frozen', 'through',
            'descend', 'init_fa', 'init_ft', 'init_fb']
 
-# %% ../nbs/40_pretrain.ipynb #1f649d17
-import math
+# %% ../nbs/40_pretrain.ipynb #b867f54c
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 from .action import action_net
@@ -21,7 +20,7 @@ from .privacy import privacy_net
 from .sampler import SF, clip_index
 from .unet import anonymiser
 
-# %% ../nbs/40_pretrain.ipynb #1bcba08c
+# %% ../nbs/40_pretrain.ipynb #c215d64d
 @dataclass(frozen=True)
 class GameConfig:
     "All choices of the game (Sec. 3.3) in one flat record; 600 steps take about 4 minutes of one CPU core at 32x32 px."
@@ -32,7 +31,7 @@ class GameConfig:
     stride:int=2 # frames from one to the next [R]
     clips:int=12 # clips in a batch of the action branch [S]; 24 [R]
     pairs:int=48 # videos in a batch of the privacy branch, two frames each [S]; 64 [R]
-    min_gap:int=1 # S_F: smallest distance of the two frames of a pair, in frames [P]
+    min_gap:int=1 # S_F: smallest distance of the two frames of a pair, in frames [S]: two different frames
     max_gap:int|None=None # S_F: largest distance; None: no limit [P]
     tau:float=.1 # temperature of NT-Xent [R]
     symmetric:bool=True # NT-Xent from both views [R]; False: Eq. 5 as printed
@@ -46,7 +45,7 @@ class GameConfig:
     init_steps_a:int=300 # most updates of f_A towards the identity [S]
     init_steps_t:int=250 # most updates of f_T before the game [S]
     init_steps_b:int=80 # most updates of f_B before the game [S]
-    init_lr:float=4e-3 # peak of the one-cycle schedule of the three starts [S]
+    init_lr:float=4e-3 # peak of the one-cycle schedule of f_A's and f_T's start; f_B's is `lr_b` [S]
     th_a0:float=.02 # end of Eq. 6: L1 on validation frames, mean over all values [S]; .01 [R]
     th_t0:float=.3 # end of Eq. 7: L_T on validation clips, nats [S]
     th_b0:float=.3 # end of Eq. 8: L_B on validation pairs, nats [S]
@@ -64,7 +63,7 @@ class GameConfig:
         return cls(**dict(fa='tiny', n_frames=4, clips=4, pairs=8, steps=4, updates_b=1,
                           init_steps_a=4, init_steps_t=4, init_steps_b=4) | kw)
 
-# %% ../nbs/40_pretrain.ipynb #56960ab7
+# %% ../nbs/40_pretrain.ipynb #2ef1b840
 def check_config(
     cfg:GameConfig, # the choices
 )->GameConfig: # the same, when they can be played
@@ -74,6 +73,7 @@ def check_config(
         if not getattr(cfg, f)>0: raise BadInput(f'{f} must be > 0, got {getattr(cfg, f)}')
     for f in 'min_gap omega updates_b'.split():
         if not getattr(cfg, f)>=0: raise BadInput(f'{f} must be >= 0, got {getattr(cfg, f)}')
+    if cfg.clips<2: raise BadInput(f'clips must be >= 2, since BatchNorm and the monitors compare clips, got {cfg.clips}')
     if cfg.pairs<2: raise BadInput(f'pairs must be >= 2, since NT-Xent needs another video to compare with, got {cfg.pairs}')
     return cfg
 

@@ -5,18 +5,17 @@
 # %% auto #0
 __all__ = ['PLAYERS', 'save_anonymiser', 'load_anonymiser', 'save_game', 'load_game', 'train', 'keep_log', 'read_log']
 
-# %% ../nbs/42_runs.ipynb #c5346e4c
-import json, math, os
+# %% ../nbs/42_runs.ipynb #125b0968
+import json, math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from .core import BadInput, atomic, provenance, read_json, write_json
 from .datasets import Bank
-from .minimax import Losses, play
+from .minimax import play
 from .pretrain import Game, GameConfig, check_config, channels_last, init_fa, init_fb, init_ft, new_game
 from .unet import UNet
 
@@ -80,7 +79,7 @@ def load_game(
         raise BadInput(f'{path}: not a checkpoint of this game ({str(e).splitlines()[0]})') from None
     return game
 
-# %% ../nbs/42_runs.ipynb #8b0a2e47
+# %% ../nbs/42_runs.ipynb #cfac5760
 def train(
     folder:str|Path, # the run; made when absent
     bank:Bank, y:Tensor, # training videos and their actions (N,) int64
@@ -89,11 +88,12 @@ def train(
     seed:int=0, # of weights and batches
     resume:bool=True, # go on with what the folder holds; False: refuse a folder that holds a run
     save_every:int=50, # steps from one checkpoint to the next [S]
+    source:dict|None=None, # where the videos came from, such as manifest digest and size: kept in run.json and compared on resuming
     on_progress:Callable|None=None, # called with (stage, share done in [0,1])
 )->UNet: # f_A*, frozen; also in `folder/fa.safetensors`
     "Train f_A without privacy labels (Sec. 3.3), resumably."
     folder, tell = Path(folder), on_progress or (lambda stage, share: None)
-    wanted = dict(config=asdict(check_config(cfg)), seed=seed, n_classes=int(y.max())+1, n_videos=len(bank))
+    wanted = dict(config=asdict(check_config(cfg)), seed=seed, n_classes=int(y.max())+1, n_videos=len(bank), source=source)
     if (folder/'run.json').exists():
         if not resume: raise BadInput(f'{folder}: holds a run already; resume it or choose another folder')
         held = read_json(folder/'run.json')

@@ -6,22 +6,27 @@
 __all__ = ['LEARNED', 'StudyConfig', 'check_study', 'Task', 'plan', 'load_study', 'study_data', 'work', 'ready', 'run_tasks',
            'collect', 'run_study']
 
-# %% ../nbs/57_study.ipynb #5c8a64cc
+# %% ../nbs/57_study.ipynb #189abd2b
 import json, multiprocessing, os, signal, threading, time
+from hashlib import file_digest
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 import torch
 from tqdm import tqdm
+from .action import action_net
 from .attackers import AttackConfig
 from .baselines import baseline, baselines
-from .core import BadInput, Collapse, provenance, read_json, write_json
+from .core import BadInput, Collapse, code_revision, hardware, provenance, read_json, write_json
 from .pretrain import GameConfig, check_config
 from .protocols import Data, anonymised, entry, evaluate_action, evaluate_privacy, read_data
+from .privacy import attribute_net, privacy_net
 from .runs import load_anonymiser, train
+from .sampler import SF
+from .unet import anonymiser
 
-# %% ../nbs/57_study.ipynb #f9f4043c
+# %% ../nbs/57_study.ipynb #32000eb8
 LEARNED = {'spact': {}, 'frozen': dict(updates_b=0)} # method -> what it changes in the GameConfig
 
 @dataclass(frozen=True)
@@ -47,7 +52,15 @@ def check_study(
         if m not in known: raise BadInput(f'methods: no method {m!r}, there are {", ".join(known)}')
     if not cfg.methods or not cfg.seeds: raise BadInput('methods and seeds: name at least one of each')
     if len(set(cfg.methods))<len(cfg.methods) or len(set(cfg.seeds))<len(cfg.seeds): raise BadInput('methods and seeds: one is named twice')
-    check_config(cfg.game)
+    a, g = cfg.attack, check_config(cfg.game)
+    for f in 'width n_frames stride views steps_t batch_t steps_b batch_b lr'.split():
+        if not getattr(a, f)>0: raise BadInput(f'attack: {f} must be > 0, got {getattr(a, f)}')
+    if min(cfg.size, cfg.every, 1 if cfg.max_frames is None else cfg.max_frames)<1: raise BadInput('size, every and max_frames must be >= 1')
+    if min(cfg.seeds)<0: raise BadInput(f'seeds must be >= 0, got {min(cfg.seeds)}')
+    SF(g.min_gap, g.max_gap)                                              # these refuse what they cannot be
+    with torch.device('meta'):
+        anonymiser(g.fa)(torch.empty(2, 3, cfg.size, cfg.size))
+        action_net(g.ft, 2), privacy_net(g.fb), action_net(a.ft, 2), attribute_net(a.fb, 1)
     return cfg
 
 # %% ../nbs/57_study.ipynb #ac42c151
@@ -78,7 +91,7 @@ def plan(
             tasks.append(Task('action', m, s, a.steps_t*a.batch_t*a.n_frames))
     return tasks
 
-# %% ../nbs/57_study.ipynb #d6fab124
+# %% ../nbs/57_study.ipynb #8c9b01b2
 def load_study(
     folder:Path, # of the study
 )->StudyConfig: # as `run_study` wrote it
@@ -108,15 +121,15 @@ def work(
     if task.kind=='learn':
         game = replace(cfg.game, **LEARNED[task.method])
         train(run, data.train.bank, data.train.y, data.val.bank, data.val.y, game, task.seed,
-              on_progress=lambda stage, share: tell(share if stage=='game' else 0))
+              source=read_json(Path(folder)/'study.json')['source'], on_progress=lambda stage, share: tell(share if stage=='game' else 0))
         result = {}
     else:
         fa = load_anonymiser(run) if task.method in LEARNED else baseline(task.method)
         attack = evaluate_action if task.kind=='action' else evaluate_privacy
         result = attack(anonymised(data, fa), cfg.attack, task.seed, lambda k, n: tell(k/n))
-    write_json(task.out(folder), result | dict(seconds=round(time.time()-began, 1)))
+    write_json(task.out(folder), result | dict(seconds=round(time.time()-began, 1), revision=code_revision()))
 
-# %% ../nbs/57_study.ipynb #bc171454
+# %% ../nbs/57_study.ipynb #1f774f0d
 def _leave_with_parent(): # a killed parent leaves no workers behind
     multiprocessing.parent_process().join()
     os._exit(1)
@@ -133,6 +146,12 @@ def _do(folder, task, i):
     try: work(folder, task, tell)
     except Collapse as e: write_json(task.dead(folder), dict(why=str(e)))
     tell(1)
+
+def _submit(pool, folder, task, i): # a worker that starts here must not hear Ctrl-C before `_begin` tells it to be deaf
+    if threading.current_thread() is not threading.main_thread(): return pool.submit(_do, folder, task, i)
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try: return pool.submit(_do, folder, task, i)
+    finally: signal.signal(signal.SIGINT, heard)
 
 def ready(
     task:Task,
@@ -159,7 +178,7 @@ def run_tasks(
             while todo or running:
                 todo = {i: t for i, t in todo.items() if not t.dead(folder).exists()}
                 for i, t in list(todo.items()):
-                    if len(running)<workers and ready(t, folder): running[pool.submit(_do, folder, todo.pop(i), i)] = i
+                    if len(running)<workers and ready(t, folder): running[_submit(pool, folder, todo.pop(i), i)] = i
                 done, _ = wait(running, .5, FIRST_COMPLETED)
                 for f in done: running.pop(f); f.result()
                 bar.n = round(100*sum(shares[i]*t.cost for i, t in enumerate(tasks))/total, 2)
@@ -170,7 +189,7 @@ def run_tasks(
             raise
         finally: pool.shutdown(cancel_futures=True)
 
-# %% ../nbs/57_study.ipynb #ee4a1349
+# %% ../nbs/57_study.ipynb #94e538de
 def collect(
     folder:Path, # of the study
     cfg:StudyConfig,
@@ -184,34 +203,38 @@ def collect(
         for s in cfg.seeds:
             a, p = (Task(k, m, s, 0).out(folder) for k in ('action', 'privacy'))
             if a.exists() and p.exists():
-                parts = [{k: v for k, v in read_json(f).items() if k!='seconds'} for f in (a, p)]
-                methods[m].append(entry(*parts, s))
+                methods[m].append(entry(*[{k: v for k, v in read_json(f).items() if k!='seconds'} for f in (a, p)], s))
     return dict(methods=methods, died=died, seconds=seconds)
 
 def run_study(
     folder:str|Path, # made when absent; one that holds the same study is gone on with
     manifest:str|Path, # CSV of the videos, see `read_manifest`
     cfg:StudyConfig,
-    workers:int|None=None, # processes; None: one a core
+    workers:int|None=None, # processes; None: one a core, but at most 4 [S]: each holds a copy of the frames
     resume:bool=True, # go on with what the folder holds; False: refuse it
     progress:bool=True, # show bars
 )->dict: # metrics.json
     "Train, attack and measure every method with every seed (Sec. 4.1)."
     folder, began = Path(folder), time.time()
-    wanted = json.loads(json.dumps(dict(manifest=str(manifest), config=asdict(check_study(cfg)))))
+    check_study(cfg)
+    try:
+        with open(manifest, 'rb') as f: digest = file_digest(f, 'blake2b').hexdigest()[:32]
+    except OSError as e: raise BadInput(f'{manifest}: cannot be read ({e.strerror})') from None
+    source = dict(digest=digest, size=cfg.size, every=cfg.every, max_frames=cfg.max_frames, split_column=cfg.split_column)
+    wanted = json.loads(json.dumps(dict(manifest=str(manifest), source=source, config=asdict(cfg))))
     if (folder/'study.json').exists():
         held = read_json(folder/'study.json')
         if not resume: raise BadInput(f'{folder}: holds a study already; go on with it by --resume, or choose another folder')
-        fixed = lambda d: (d['manifest'], {k: v for k, v in d['config'].items() if k not in ('methods', 'seeds')})
+        fixed = lambda d: (d['manifest'], d['source'], {k: v for k, v in d['config'].items() if k not in ('methods', 'seeds')})
         if fixed(held)!=fixed(wanted): raise BadInput(f'{folder}: holds a study with other choices; choose another folder')
     data = read_data(manifest, cfg.size, folder/'cache', cfg.attributes and list(cfg.attributes), cfg.split_column,
                      cfg.every, cfg.max_frames, cfg.on_error, progress)
     write_json(folder/'study.json', wanted | dict(provenance=provenance(cfg.seeds[0])))
     decoded = time.time()
-    run_tasks(plan(cfg), folder, workers or len(os.sched_getaffinity(0)), progress)
+    run_tasks(plan(cfg), folder, workers or min(hardware()['cores'], 4), progress)
     found = collect(folder, cfg)
     found['seconds'] = dict(decode=round(decoded-began, 1)) | found['seconds'] | dict(all=round(time.time()-began, 1))
-    metrics = dict(config=asdict(cfg), videos={n: len(s.bank) for n, s in zip(('train', 'val', 'test'), data)},
+    metrics = dict(config=asdict(cfg), source=source, videos={n: len(s.bank) for n, s in zip(('train', 'val', 'test'), data)},
                    skipped=[l for s in data[:3] for l in s.bank.skipped], provenance=provenance(cfg.seeds[0]), **found)
     write_json(folder/'metrics.json', metrics)
     return metrics
