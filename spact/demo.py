@@ -189,7 +189,7 @@ def intro(
     found += [f'- **{run}** has no figures: {why}.' for run, why in metrics['died'].items()]
     return [f'# Action and privacy: {data}', *[smoke]*metrics.get('smoke', False), describe(metrics), '\n'.join(found), *[lost]*bool(metrics['skipped'])]
 
-# %% ../nbs/80_demo.ipynb #cb0883bd
+# %% ../nbs/80_demo.ipynb #1a548106
 meaning = """- **top-1**: the share of test videos whose action a fresh network f'_T names correctly, from video that went through the method. High is useful.
 - **cMAP**: how well a fresh network f'_B ranks the test videos by a private attribute (average precision), mean over the attributes. Low is private.
 - **F1**: the same network's yes or no, cut at a probability of 0.5. It also falls when a network is merely timid: cMAP is the figure to look at.
@@ -197,8 +197,8 @@ meaning = """- **top-1**: the share of test videos whose action a fresh network 
 - All methods are attacked by the same recipe with the same budget, and no attacker is one that f_A was trained against."""
 
 converging = ('Each attacker was also trained with half its budget, and both were measured on validation videos. A figure counts when the '
-              'second half moved it by less than 2 points. Otherwise a longer-trained attacker would read more, and the figure is a bound: '
-              'it stands as ≥ above and hollow in the picture.')
+              'second half moved it by less than 2 points and the attacker had learned the videos it was trained on. Otherwise a better trained '
+              'attacker would read more, and the figure is a bound: it stands as ≥ above and hollow in the picture.')
 
 def group_tables(
     methods:dict, # method -> entries
@@ -219,7 +219,7 @@ def figures(
             '## Have the attackers converged?', converging,
             'This run is too short for the check to mean anything: every figure is a bound.' if smoke else convergence_table(methods)]
 
-# %% ../nbs/80_demo.ipynb #6550d194
+# %% ../nbs/80_demo.ipynb #9e4f0634
 def limits(
     metrics:dict, # metrics.json
     data:str, # what the videos are
@@ -241,7 +241,8 @@ def made_by(
     p, h = metrics['provenance'], metrics['provenance']['hardware']
     return (f"`{p['command']}`\n\nseeds {', '.join(map(str, metrics['config']['seeds']))}; revision {p['revision']}; "
             f"{', '.join(f'{k} {v}' for k, v in p['versions'].items())}; {h['cpu']}, {h['cores']} cores, GPU: {h['gpu'] or 'none'}; {p['date']}. "
-            'All numbers are in metrics.json; each run has its configuration, log and weights in runs/.')
+            'All numbers are in metrics.json; each run has its configuration, log and weights in runs/. '
+            '**cache/ holds the videos as they were, decoded: delete it before you give this folder away.**')
 
 playing = ('L_T is the loss of f_T, which recognises the action from what f_A shows, L_B that of f_B, which tells videos apart (running means of '
            'step TB). Dashed: what each is when its network guesses. f_A keeps L_T low and drives L_B up; an L_B near its limit alone proves '
