@@ -187,7 +187,7 @@ def demo(
     drawn = replace(cfg.marionette, seed=study.seeds[0], **given(chosen, CLIPS))
     outcome(out, run_demo(out, replace(cfg, marionette=drawn, study=study), workers, resume))
 
-# %% ../nbs/90_cli.ipynb #a38dcdce
+# %% ../nbs/90_cli.ipynb #3acf021c
 @app.command(epilog=SOURCES)
 @options(*read, *game)
 def train(
@@ -223,8 +223,9 @@ def evaluate(
     from spact.demo import evaluate_folder
     from spact.study import StudyConfig
     cfg = study_options(StudyConfig(on_error='skip' if skip_damaged else 'raise'), chosen, methods or ('raw' if model else None), seed, seeds,
-                        attributes=names(attributes))
-    outcome(out, evaluate_folder(out, table_of(manifest), cfg, model, workers, resume))
+                        attributes=names(attributes), model=model and str(model))
+    if model: cfg = replace(cfg, methods=(*cfg.methods, 'model'))
+    outcome(out, evaluate_folder(out, table_of(manifest), cfg, workers, resume))
 
 # %% ../nbs/90_cli.ipynb #81466b88
 @data.command()

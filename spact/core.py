@@ -7,7 +7,7 @@ __all__ = ['SpactError', 'BadInput', 'VideoError', 'Collapse', 'generator', 'see
            'check_frames', 'atomic', 'write_json', 'read_json', 'command_line', 'code_revision', 'hardware',
            'provenance', 'peak_memory_mb']
 
-# %% ../nbs/00_core.ipynb #6e29fc69
+# %% ../nbs/00_core.ipynb #56e65552
 import hashlib, json, math, operator, os, platform, shlex, subprocess, sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from . import __version__
 
 # %% ../nbs/00_core.ipynb #915cd30c

@@ -6,7 +6,7 @@
 __all__ = ['BINARY', 'NOT_LOOKS', 'read_rows', 'Manifest', 'find_attributes', 'check_rows', 'read_manifest', 'Bank', 'read_small',
            'decode', 'DataReport', 'check_data']
 
-# %% ../nbs/13_datasets.ipynb #a9e15fc0
+# %% ../nbs/13_datasets.ipynb #f09f32d1
 import csv, os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from fastcore.basics import patch
 from torchvision.transforms.v2.functional import resize
 from tqdm import tqdm
 from .core import BadInput, VideoError, atomic, read_json, write_json
-from .video import read_frames, scan, stream_frames
+from .video import scan, stream_frames
 
 # %% ../nbs/13_datasets.ipynb #711131e6
 def read_rows(

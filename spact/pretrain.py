@@ -20,7 +20,7 @@ from .privacy import privacy_net
 from .sampler import SF, clip_index
 from .unet import anonymiser
 
-# %% ../nbs/40_pretrain.ipynb #c215d64d
+# %% ../nbs/40_pretrain.ipynb #2c429f0e
 @dataclass(frozen=True)
 class GameConfig:
     "All choices of the game (Sec. 3.3) in one flat record; 600 steps take about 4 minutes of one CPU core at 32x32 px."
@@ -37,6 +37,8 @@ class GameConfig:
     symmetric:bool=True # NT-Xent from both views [R]; False: Eq. 5 as printed
     omega:float=.5 # weight of L_B in Eq. 9, in (0,1) in the paper [S]; 1 [R]
     steps:int=600 # updates of f_A [S]
+    norm_t:str='running' # statistics of f_T's BatchNorm in step A, see `held` [R]; or 'batch'
+    norm_b:str='running' # the same for f_B
     updates_t:int=1 # updates of f_T for each of f_A [P]
     updates_b:int=2 # updates of f_B for each of f_A [S]; 1 [P]; 0: f_B stays frozen (Table 3)
     lr_a:float=1e-3 # Adam, constant [S]; 1e-4 [R]
@@ -63,7 +65,7 @@ class GameConfig:
         return cls(**dict(fa='tiny', n_frames=4, clips=4, pairs=8, steps=4, updates_b=1,
                           init_steps_a=4, init_steps_t=4, init_steps_b=4) | kw)
 
-# %% ../nbs/40_pretrain.ipynb #2ef1b840
+# %% ../nbs/40_pretrain.ipynb #a033c5f3
 def check_config(
     cfg:GameConfig, # the choices
 )->GameConfig: # the same, when they can be played
@@ -73,6 +75,8 @@ def check_config(
         if not getattr(cfg, f)>0: raise BadInput(f'{f} must be > 0, got {getattr(cfg, f)}')
     for f in 'min_gap omega updates_b'.split():
         if not getattr(cfg, f)>=0: raise BadInput(f'{f} must be >= 0, got {getattr(cfg, f)}')
+    for f in ('norm_t', 'norm_b'):
+        if getattr(cfg, f) not in ('batch', 'running'): raise BadInput(f"{f} must be 'batch' or 'running', got {getattr(cfg, f)!r}")
     if cfg.clips<2: raise BadInput(f'clips must be >= 2, since BatchNorm and the monitors compare clips, got {cfg.clips}')
     if cfg.pairs<2: raise BadInput(f'pairs must be >= 2, since NT-Xent needs another video to compare with, got {cfg.pairs}')
     return cfg

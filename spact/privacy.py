@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['IMAGENET', 'ENCODERS', 'ResNet2D', 'ResNet50', 'encoder', 'Projector', 'PrivacyNet', 'privacy_net', 'attribute_net']
 
-# %% ../nbs/22_privacy.ipynb #10099fb5
-import torch
+# %% ../nbs/22_privacy.ipynb #69a4eaa9
 from torch import Tensor, nn
 from torchvision.models import resnet50
 from .action import Normalise, Residual

@@ -85,7 +85,7 @@ def anonymised(
     if frames.std(0).mean()<.002: raise Collapse('the anonymiser makes the same image of every frame: no figure of it means anything')
     return data._replace(train=parts[0], val=parts[1], test=parts[2])
 
-# %% ../nbs/53_protocols.ipynb #bea2c1df
+# %% ../nbs/53_protocols.ipynb #d6588e1e
 def some(
     split:Split,
     n:int=256, # about so many [S]: enough to see whether an attacker learned what it was shown
@@ -112,13 +112,15 @@ def evaluate_privacy(
     cfg:AttackConfig, # the same for every method
     seed:int=0, # of the attacker
     on_step:Callable|None=None, # called with (updates made, updates in all)
-)->dict: # `privacy_report` on test, and `budget`: the `Verdict` on its cMAP
+)->dict: # `privacy_report` on test, each group with its `Verdict`, and `budget`: the `Verdict` on the pooled cMAP
     "What a fresh f'_B reads of the private attributes (A_B^1 and A_B^2 of Sec. 4.1)."
-    nets = attack_attributes(data.train.bank, data.train.p, cfg, seed, on_step)
-    def figure(net, split): return cmap(score_attributes(net, split.bank, cfg), split.p)
-    v = verdict(*[figure(net, data.val) for net in nets], figure(nets[1], some(data.train)), cmap_chance(data.train.p))
-    scores = score_attributes(nets[v.full>=v.half], data.test.bank, cfg)
-    return privacy_report(scores, data.test.p, data.columns, data.groups) | dict(budget=v._asdict())
+    nets, shown = attack_attributes(data.train.bank, data.train.p, cfg, seed, on_step), some(data.train)
+    seen = [(score_attributes(net, s.bank, cfg), s.p) for net, s in ((nets[0], data.val), (nets[1], data.val), (nets[1], shown))]
+    def judge(j): return verdict(*[cmap(scores[:, j], p[:, j]) for scores, p in seen], cmap_chance(data.train.p[:, j]))
+    v = judge(list(range(len(data.columns))))
+    r = privacy_report(score_attributes(nets[v.full>=v.half], data.test.bank, cfg), data.test.p, data.columns, data.groups)
+    groups = {g: r['groups'][g] | judge([data.columns.index(c) for c in cs])._asdict() for g, cs in data.groups.items()}
+    return r | dict(groups=groups, budget=v._asdict())
 
 def entry(
     action:dict, # of `evaluate_action`

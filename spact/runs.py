@@ -19,14 +19,19 @@ from .minimax import play
 from .pretrain import Game, GameConfig, check_config, channels_last, init_fa, init_fb, init_ft, new_game
 from .unet import UNet
 
-# %% ../nbs/42_runs.ipynb #d0f24b05
+# %% ../nbs/42_runs.ipynb #6326d8b2
+def _write(path, tensors, head): # all or nothing; a full disk is one clear line
+    try:
+        with atomic(path) as tmp: save_file({k: v.contiguous() for k, v in tensors.items()}, tmp, metadata=head)
+    except SafetensorError as e: raise BadInput(f'{path}: cannot be written ({str(e).splitlines()[0]}); make room, or choose another folder') from None
+
+# %% ../nbs/42_runs.ipynb #30edd142
 def save_anonymiser(
     path:str|Path, # a .safetensors file
     fa:UNet, # f_A
 )->None:
     "Write f_A's weights, with its configuration in the header."
-    tensors = {k: v.contiguous() for k, v in fa.state_dict().items()}
-    with atomic(path) as tmp: save_file(tensors, tmp, metadata={'unet': json.dumps(fa.config)})
+    _write(path, fa.state_dict(), {'unet': json.dumps(fa.config)})
 
 def load_anonymiser(
     path:str|Path, # what `save_anonymiser` wrote, or a run folder
@@ -42,7 +47,7 @@ def load_anonymiser(
         raise BadInput(f'{path}: not an anonymiser of spact ({str(e).splitlines()[0]})') from None
     return channels_last(fa).eval().requires_grad_(False)
 
-# %% ../nbs/42_runs.ipynb #c52c0775
+# %% ../nbs/42_runs.ipynb #8c33c656
 PLAYERS = 'fa', 'ft', 'fb'
 
 def save_game(
@@ -55,8 +60,7 @@ def save_game(
         tensors |= {f'{name}.{k}': v for k, v in getattr(game, name).state_dict().items()}
         states = getattr(game, f'opt_{name[1]}').state_dict()['state']
         tensors |= {f'opt_{name[1]}.{i}.{k}': v for i, s in states.items() for k, v in s.items()}
-    head = {'step': str(game.step), 'seen': json.dumps(game.seen)}
-    with atomic(path) as tmp: save_file({k: v.contiguous() for k, v in tensors.items()}, tmp, metadata=head)
+    _write(path, tensors, {'step': str(game.step), 'seen': json.dumps(game.seen)})
 
 def load_game(
     path:str|Path, # what `save_game` wrote

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['LEARNED', 'StudyConfig', 'check_study', 'Task', 'plan', 'load_study', 'study_data', 'work', 'ready', 'run_tasks',
-           'collect', 'run_study']
+           'digest', 'source_of', 'collect', 'run_study']
 
-# %% ../nbs/57_study.ipynb #189abd2b
+# %% ../nbs/57_study.ipynb #a9277c57
 import json, multiprocessing, os, signal, threading, time
 from hashlib import file_digest
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from tqdm import tqdm
 from .action import action_net
 from .attackers import AttackConfig
 from .baselines import baseline, baselines
-from .core import BadInput, Collapse, code_revision, hardware, provenance, read_json, write_json
+from .core import BadInput, Collapse, code_revision, hardware, peak_memory_mb, provenance, read_json, write_json
 from .pretrain import GameConfig, check_config
 from .protocols import Data, anonymised, entry, evaluate_action, evaluate_privacy, read_data
 from .privacy import attribute_net, privacy_net
@@ -26,13 +26,13 @@ from .runs import load_anonymiser, train
 from .sampler import SF
 from .unet import anonymiser
 
-# %% ../nbs/57_study.ipynb #32000eb8
+# %% ../nbs/57_study.ipynb #d40f9226
 LEARNED = {'spact': {}, 'frozen': dict(updates_b=0)} # method -> what it changes in the GameConfig
 
 @dataclass(frozen=True)
 class StudyConfig:
     "A grid of methods and seeds, the game and the attackers: all that a study depends on but its data."
-    methods:tuple=('raw', 'downsample2', 'spact') # names of `baselines` or `LEARNED`
+    methods:tuple=('raw', 'downsample2', 'spact') # names of `baselines` or `LEARNED`, or 'model'
     seeds:tuple=(0,) # of f_A and of the attackers
     size:int=32 # px of a side that frames are shrunk to [S]
     game:GameConfig=field(default_factory=GameConfig)
@@ -42,12 +42,13 @@ class StudyConfig:
     every:int=1 # keep each `every`-th frame of a video
     max_frames:int|None=None # keep at most so many of each video
     on_error:str='raise' # at a damaged video: 'raise', or 'skip' and count it
+    model:str|None=None # what the method 'model' is: a run, or the file of an anonymiser
 
 def check_study(
     cfg:StudyConfig,
 )->StudyConfig: # the same, when it can be run
     "Refuse a grid that cannot be run, naming the field."
-    known = [*baselines, *LEARNED]
+    known = [*baselines, *LEARNED, 'model']
     for m in cfg.methods:
         if m not in known: raise BadInput(f'methods: no method {m!r}, there are {", ".join(known)}')
     if not cfg.methods or not cfg.seeds: raise BadInput('methods and seeds: name at least one of each')
@@ -57,7 +58,9 @@ def check_study(
         if not getattr(a, f)>0: raise BadInput(f'attack: {f} must be > 0, got {getattr(a, f)}')
     if min(cfg.size, cfg.every, 1 if cfg.max_frames is None else cfg.max_frames)<1: raise BadInput('size, every and max_frames must be >= 1')
     if min(cfg.seeds)<0: raise BadInput(f'seeds must be >= 0, got {min(cfg.seeds)}')
-    SF(g.min_gap, g.max_gap)                                              # these refuse what they cannot be
+    if ('model' in cfg.methods)!=bool(cfg.model): raise BadInput("methods and model: the method 'model' and the file it stands for go together")
+    if cfg.model: load_anonymiser(cfg.model)                              # these refuse what they cannot be
+    SF(g.min_gap, g.max_gap)
     with torch.device('meta'):
         anonymiser(g.fa)(torch.empty(2, 3, cfg.size, cfg.size))
         action_net(g.ft, 2), privacy_net(g.fb), action_net(a.ft, 2), attribute_net(a.fb, 1)
@@ -91,7 +94,7 @@ def plan(
             tasks.append(Task('action', m, s, a.steps_t*a.batch_t*a.n_frames))
     return tasks
 
-# %% ../nbs/57_study.ipynb #8c9b01b2
+# %% ../nbs/57_study.ipynb #cb81bb9d
 def load_study(
     folder:Path, # of the study
 )->StudyConfig: # as `run_study` wrote it
@@ -124,10 +127,10 @@ def work(
               source=read_json(Path(folder)/'study.json')['source'], on_progress=lambda stage, share: tell(share if stage=='game' else 0))
         result = {}
     else:
-        fa = load_anonymiser(run) if task.method in LEARNED else baseline(task.method)
+        fa = load_anonymiser(run) if task.method in LEARNED else load_anonymiser(cfg.model) if task.method=='model' else baseline(task.method)
         attack = evaluate_action if task.kind=='action' else evaluate_privacy
         result = attack(anonymised(data, fa), cfg.attack, task.seed, lambda k, n: tell(k/n))
-    write_json(task.out(folder), result | dict(seconds=round(time.time()-began, 1), revision=code_revision()))
+    write_json(task.out(folder), result | dict(seconds=round(time.time()-began, 1), revision=code_revision(), peak_memory_mb=round(peak_memory_mb())))
 
 # %% ../nbs/57_study.ipynb #1f774f0d
 def _leave_with_parent(): # a killed parent leaves no workers behind
@@ -189,7 +192,22 @@ def run_tasks(
             raise
         finally: pool.shutdown(cancel_futures=True)
 
-# %% ../nbs/57_study.ipynb #94e538de
+# %% ../nbs/57_study.ipynb #85306b16
+def digest(
+    path:str|Path, # a file
+)->str: # 32 hexadecimal digits of BLAKE2b
+    "What is in a file, in short."
+    try:
+        with open(path, 'rb') as f: return file_digest(f, 'blake2b').hexdigest()[:32]
+    except OSError as e: raise BadInput(f'{path}: cannot be read ({e.strerror})') from None
+
+def source_of(
+    manifest:str|Path, # CSV of the videos
+    cfg:StudyConfig,
+)->dict: # what has to be the same for a run or a study to be gone on with
+    "What f_A is shown: the manifest, and how its videos are read."
+    return dict(digest=digest(manifest), **{k: getattr(cfg, k) for k in ('size', 'every', 'max_frames', 'split_column')})
+
 def collect(
     folder:Path, # of the study
     cfg:StudyConfig,
@@ -199,11 +217,11 @@ def collect(
     for t in plan(cfg):
         if t.dead(folder).exists(): died[t.name] = read_json(t.dead(folder))['why']
         elif t.out(folder).exists(): seconds[f'{t.name} {t.kind}'] = read_json(t.out(folder))['seconds']
+    def figures(f): return {k: v for k, v in read_json(f).items() if k not in ('seconds', 'peak_memory_mb')}
     for m in cfg.methods:
         for s in cfg.seeds:
             a, p = (Task(k, m, s, 0).out(folder) for k in ('action', 'privacy'))
-            if a.exists() and p.exists():
-                methods[m].append(entry(*[{k: v for k, v in read_json(f).items() if k!='seconds'} for f in (a, p)], s))
+            if a.exists() and p.exists(): methods[m].append(entry(figures(a), figures(p), s))
     return dict(methods=methods, died=died, seconds=seconds)
 
 def run_study(
@@ -213,28 +231,29 @@ def run_study(
     workers:int|None=None, # processes; None: one a core, but at most 4 [S]: each holds a copy of the frames
     resume:bool=True, # go on with what the folder holds; False: refuse it
     progress:bool=True, # show bars
-)->dict: # metrics.json
+)->dict: # metrics.json; its `peak_memory_mb` is the most that all processes together can have held, MiB
     "Train, attack and measure every method with every seed (Sec. 4.1)."
     folder, began = Path(folder), time.time()
     check_study(cfg)
-    try:
-        with open(manifest, 'rb') as f: digest = file_digest(f, 'blake2b').hexdigest()[:32]
-    except OSError as e: raise BadInput(f'{manifest}: cannot be read ({e.strerror})') from None
-    source = dict(digest=digest, size=cfg.size, every=cfg.every, max_frames=cfg.max_frames, split_column=cfg.split_column)
-    wanted = json.loads(json.dumps(dict(manifest=str(manifest), source=source, config=asdict(cfg))))
+    source = source_of(manifest, cfg)
+    model = cfg.model and digest(Path(cfg.model)/'fa.safetensors' if Path(cfg.model).is_dir() else cfg.model)
+    wanted = json.loads(json.dumps(dict(manifest=str(manifest), source=source, model=model, config=asdict(cfg))))
     if (folder/'study.json').exists():
         held = read_json(folder/'study.json')
         if not resume: raise BadInput(f'{folder}: holds a study already; go on with it by --resume, or choose another folder')
-        fixed = lambda d: (d['manifest'], d['source'], {k: v for k, v in d['config'].items() if k not in ('methods', 'seeds')})
-        if fixed(held)!=fixed(wanted): raise BadInput(f'{folder}: holds a study with other choices; choose another folder')
+        fixed = lambda d: (d['source'], {k: v for k, v in d['config'].items() if k not in ('methods', 'seeds', 'model')})
+        if fixed(held)!=fixed(wanted) or held.get('model') not in (None, model): raise BadInput(f'{folder}: holds a study with other choices; choose another folder')
     data = read_data(manifest, cfg.size, folder/'cache', cfg.attributes and list(cfg.attributes), cfg.split_column,
                      cfg.every, cfg.max_frames, cfg.on_error, progress)
     write_json(folder/'study.json', wanted | dict(provenance=provenance(cfg.seeds[0])))
     decoded = time.time()
-    run_tasks(plan(cfg), folder, workers or min(hardware()['cores'], 4), progress)
+    workers = workers or min(hardware()['cores'], 4)
+    run_tasks(plan(cfg), folder, workers, progress)
     found = collect(folder, cfg)
+    peaks = [read_json(t.out(folder))['peak_memory_mb'] for t in plan(cfg) if t.out(folder).exists()]
     found['seconds'] = dict(decode=round(decoded-began, 1)) | found['seconds'] | dict(all=round(time.time()-began, 1))
     metrics = dict(config=asdict(cfg), source=source, videos={n: len(s.bank) for n, s in zip(('train', 'val', 'test'), data)},
-                   skipped=[l for s in data[:3] for l in s.bank.skipped], provenance=provenance(cfg.seeds[0]), **found)
+                   skipped=[l for s in data[:3] for l in s.bank.skipped], model=model,
+                   peak_memory_mb=round(peak_memory_mb() + workers*max(peaks, default=0)), provenance=provenance(cfg.seeds[0]), **found)
     write_json(folder/'metrics.json', metrics)
     return metrics

@@ -38,15 +38,15 @@ def spread(
 # %% ../nbs/54_tradeoff.ipynb #2e6107b0
 moved_limit = .02 # a figure has converged when doubling the attacker's budget moves it by less than this [S]
 
-# %% ../nbs/54_tradeoff.ipynb #36a23b46
+# %% ../nbs/54_tradeoff.ipynb #fc78f319
 def unconverged(
     e:dict, # one entry of metrics.json
-)->set[str]: # those of 'top1' and 'cmap' that are not shown to have converged
+)->set[str]: # those of 'top1', 'cmap' and the groups that are not shown to have converged
     "The figures of an entry that are bounds, not values: half and full budget differ by more than 2 points."
     half, full = (e.get('budget', {}).get(k, {}) for k in ('half', 'full'))
     told = e.get('budget', {}).get('converged', {}) # what the attackers' own check said
     def is_open(k): return not told[k] if k in told else abs(full[k] - half[k])>=moved_limit if k in half and k in full else not e.get('converged', False)
-    return {k for k in ('top1', 'cmap') if is_open(k)}
+    return {k for k in ('top1', 'cmap') if is_open(k)} | {g for g, v in e.get('groups', {}).items() if not v.get('converged', True)}
 
 # %% ../nbs/54_tradeoff.ipynb #451d4191
 def hypervolume(
@@ -59,7 +59,7 @@ def hypervolume(
         covered = max(covered, removed)
     return area
 
-# %% ../nbs/54_tradeoff.ipynb #fa239787
+# %% ../nbs/54_tradeoff.ipynb #043af19b
 class Row(NamedTuple):
     "One method over its seeds; figures are fractions."
     method:str    # its name
@@ -73,8 +73,9 @@ class Row(NamedTuple):
     removed:float # share of raw video's cMAP above chance that is gone; NaN without raw
     area:float    # hyper-volume of (kept, removed); NaN without raw
     bounds:frozenset[str] # 'top1', 'cmap': not shown to have converged in at least one seed
+    loose:frozenset[str]  # groups of which that is so
 
-# %% ../nbs/54_tradeoff.ipynb #c4542b0e
+# %% ../nbs/54_tradeoff.ipynb #159a5b62
 def _row(name, entries, raw_top1, raw_cmap):
     for e in entries:
         if lacks := [k for k in ('top1', 'cmap', 'chance', 'top1_chance') if k not in e]:
@@ -85,8 +86,9 @@ def _row(name, entries, raw_top1, raw_cmap):
     chance = {k: spread(e.get(v) for e in entries).mean for k,v in dict(top1='top1_chance', cmap='chance', f1='f1_chance').items()}
     removed, kept = relative_drop(cmap.mean, raw_cmap, chance['cmap']), 1 - relative_drop(top1.mean, raw_top1, chance['top1'])
     area = math.nan if math.isnan(kept + removed) else hypervolume([(kept, removed)])
+    bad = frozenset().union(*map(unconverged, entries))
     return Row(name, len(entries), top1, cmap, f1, at('cmap'), chance | {g: s.mean for g,s in at('chance').items()},
-               kept, removed, area, frozenset().union(*map(unconverged, entries)))
+               kept, removed, area, bad & {'top1', 'cmap'}, bad - {'top1', 'cmap'})
 
 # %% ../nbs/54_tradeoff.ipynb #f26db7ee
 def summary(
@@ -109,7 +111,7 @@ _legend = ('Percent, mean ± standard deviation over seeds. *kept*, *removed*: s
 _bound = (f'≥: doubling the attacker\'s budget moved this figure by {100*moved_limit:.0f} points or more, or was not tried, or the attacker had not learned even its training videos. A longer-trained '
           'attacker reads at least this much, so what it says about privacy is only an upper bound.')
 
-# %% ../nbs/54_tradeoff.ipynb #0f7cc625
+# %% ../nbs/54_tradeoff.ipynb #a9b4e04e
 def table(
     methods:dict[str,list[dict]], # method -> entries, one a seed (metrics.json's `methods`)
     baseline:str='raw', # the method that *kept* and *removed* are measured against
@@ -125,20 +127,20 @@ def table(
         kept, gone = ('' if is_raw else '≈ ' if k in raw_open else m if k in r.bounds else '' for k,m in (('top1', '≥ '), ('cmap', '≤ ')))
         area = '–' if math.isnan(r.area) else ('≈ ' if r.bounds|raw_open and not is_raw else '') + f'{r.area:.2f}'
         return [r.method, r.n, f'{t}{r.top1}', _share(r.kept, kept), f'{c}{r.cmap}', _share(r.removed, gone), area,
-                f'{c}{r.f1}' if r.f1.n else '–', *(f'{c}{r.groups[g]}' if g in r.groups else '–' for g in groups)]
+                f'{c}{r.f1}' if r.f1.n else '–', *(f'{"≥ " if g in r.loose else c}{r.groups[g]}' if g in r.groups else '–' for g in groups)]
     chance = {k: _level(_mean(r.chance.get(k, math.nan) for r in rows)) for k in ['top1', 'cmap', 'f1', *groups]}
     last = ['*chance*', '', chance['top1'], '0 %', chance['cmap'], '100 %', '', chance['f1'], *(chance[g] for g in groups)]
     header = ['method', 'seeds', 'top-1 ↑', 'kept ↑', 'cMAP ↓', 'removed ↑', 'area ↑', 'F1 ↓', *(f'{g} ↓' for g in groups)]
-    return _markdown(header, [*map(cells, rows), last]) + '\n\n' + '\n\n'.join([_legend] + [_bound]*any(r.bounds for r in rows))
+    return _markdown(header, [*map(cells, rows), last]) + '\n\n' + '\n\n'.join([_legend] + [_bound]*any(r.bounds|r.loose for r in rows))
 
-# %% ../nbs/54_tradeoff.ipynb #4b4bc3a6
+# %% ../nbs/54_tradeoff.ipynb #85ddb31b
 def attribute_table(
     methods:dict[str,list[dict]], # method -> entries, one a seed (metrics.json's `methods`)
 )->str: # Markdown: one row an attribute, one column a method, chance last
     "Average precision of every attribute under every method, percent, chance beside it."
     names = dict.fromkeys(a for es in methods.values() for e in es for a in e.get('per_attribute', {}))
     at = lambda es, a, k: spread(e.get('per_attribute', {}).get(a, {}).get(k) for e in es)
-    mark = {m: '≥ ' if any('cmap' in unconverged(e) for e in es) else '' for m,es in methods.items()}
+    mark = {m: '≥ ' if any(unconverged(e)-{'top1'} for e in es) else '' for m,es in methods.items()}
     def cell(m, a): return f'{mark[m]}{s}' if (s := at(methods[m], a, 'ap')).n else '–'
     every = [e for es in methods.values() for e in es]
     body = [[a, *(cell(m, a) for m in methods), _level(at(every, a, 'chance').mean)] for a in names]
