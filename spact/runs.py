@@ -5,18 +5,18 @@
 # %% auto #0
 __all__ = ['PLAYERS', 'save_anonymiser', 'load_anonymiser', 'save_game', 'load_game', 'train', 'keep_log', 'read_log']
 
-# %% ../nbs/42_runs.ipynb #125b0968
+# %% ../nbs/42_runs.ipynb #84e5c1d5
 import json, math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from .core import BadInput, atomic, provenance, read_json, write_json
 from .datasets import Bank
 from .minimax import play
-from .pretrain import Game, GameConfig, check_config, channels_last, init_fa, init_fb, init_ft, new_game
+from .pretrain import Game, GameConfig, NoAnonymiser, check_config, channels_last, init_fa, init_fb, init_ft, new_game, private
 from .unet import UNet
 
 # %% ../nbs/42_runs.ipynb #6326d8b2
@@ -25,29 +25,29 @@ def _write(path, tensors, head): # all or nothing; a full disk is one clear line
         with atomic(path) as tmp: save_file({k: v.contiguous() for k, v in tensors.items()}, tmp, metadata=head)
     except SafetensorError as e: raise BadInput(f'{path}: cannot be written ({str(e).splitlines()[0]}); make room, or choose another folder') from None
 
-# %% ../nbs/42_runs.ipynb #30edd142
+# %% ../nbs/42_runs.ipynb #37774767
 def save_anonymiser(
     path:str|Path, # a .safetensors file
-    fa:UNet, # f_A
+    fa:UNet|NoAnonymiser, # f_A
 )->None:
     "Write f_A's weights, with its configuration in the header."
     _write(path, fa.state_dict(), {'unet': json.dumps(fa.config)})
 
 def load_anonymiser(
     path:str|Path, # what `save_anonymiser` wrote, or a run folder
-)->UNet: # f_A in evaluation mode, without gradients: f_A* of Sec. 4.1
+)->nn.Module: # f_A in evaluation mode, without gradients: f_A* of Sec. 4.1
     "Read f_A back."
     path = Path(path)/'fa.safetensors' if Path(path).is_dir() else Path(path)
     if not path.exists(): raise BadInput(f'{path}: no such model; give a .safetensors file or a finished run folder')
     try:
         with safe_open(path, 'pt') as f: config = json.loads((f.metadata() or {})['unet'])
-        fa = UNet(**config)
+        fa = UNet(**config) if config else NoAnonymiser()
         fa.load_state_dict(load_file(path))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as e:
         raise BadInput(f'{path}: not an anonymiser of spact ({str(e).splitlines()[0]})') from None
     return channels_last(fa).eval().requires_grad_(False)
 
-# %% ../nbs/42_runs.ipynb #8c33c656
+# %% ../nbs/42_runs.ipynb #0c518c31
 PLAYERS = 'fa', 'ft', 'fb'
 
 def save_game(
@@ -60,6 +60,7 @@ def save_game(
         tensors |= {f'{name}.{k}': v for k, v in getattr(game, name).state_dict().items()}
         states = getattr(game, f'opt_{name[1]}').state_dict()['state']
         tensors |= {f'opt_{name[1]}.{i}.{k}': v for i, s in states.items() for k, v in s.items()}
+    tensors |= {f'objective.{k}': v for k, v in game.objective.state_dict().items()}
     _write(path, tensors, {'step': str(game.step), 'seen': json.dumps(game.seen)})
 
 def load_game(
@@ -70,8 +71,9 @@ def load_game(
     try:
         with safe_open(path, 'pt') as f: head = f.metadata()
         tensors = load_file(path)
+        part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        game.objective.load_state_dict(part('objective.'))
         for name in PLAYERS:
-            part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
             getattr(game, name).load_state_dict(part(f'{name}.'))
             opt, state = getattr(game, f'opt_{name[1]}'), {}
             for k, v in part(f'opt_{name[1]}.').items():
@@ -83,7 +85,7 @@ def load_game(
         raise BadInput(f'{path}: not a checkpoint of this game ({str(e).splitlines()[0]})') from None
     return game
 
-# %% ../nbs/42_runs.ipynb #cfac5760
+# %% ../nbs/42_runs.ipynb #698c0ad0
 def train(
     folder:str|Path, # the run; made when absent
     bank:Bank, y:Tensor, # training videos and their actions (N,) int64
@@ -94,24 +96,29 @@ def train(
     save_every:int=50, # steps from one checkpoint to the next [S]
     source:dict|None=None, # where the videos came from, such as manifest digest and size: kept in run.json and compared on resuming
     on_progress:Callable|None=None, # called with (stage, share done in [0,1])
-)->UNet: # f_A*, frozen; also in `folder/fa.safetensors`
-    "Train f_A without privacy labels (Sec. 3.3), resumably."
+    p:Tensor|None=None, p_val:Tensor|None=None, # (N,P) private attributes of both: used by the supervised objective and by no other
+)->nn.Module: # f_A*, frozen; also in `folder/fa.safetensors`
+    "Train f_A (Sec. 3.3), resumably; without privacy labels, unless the objective is supervised."
     folder, tell = Path(folder), on_progress or (lambda stage, share: None)
-    wanted = dict(config=asdict(check_config(cfg)), seed=seed, n_classes=int(y.max())+1, n_videos=len(bank), source=source)
+    check_config(cfg)
+    p, p_val = private(cfg, p, len(bank)), private(cfg, p_val, len(val))
+    wanted = dict(config=asdict(cfg), seed=seed, n_classes=int(y.max())+1, n_videos=len(bank), source=source)
+    if p is not None: wanted['n_attributes'] = p.shape[1]
     if (folder/'run.json').exists():
         if not resume: raise BadInput(f'{folder}: holds a run already; resume it or choose another folder')
         held = read_json(folder/'run.json')
+        held['config'] = asdict(GameConfig()) | held['config']                  # a field that is newer than the run has its default
         differ = [k for k, v in wanted.items() if held.get(k)!=v]
         if differ: raise BadInput(f'{folder}: holds a run with another {" and ".join(differ)}; choose another folder')
         if (folder/'fa.safetensors').exists(): return load_anonymiser(folder)
-    else: write_json(folder/'run.json', wanted | provenance(seed))
-    game = new_game(cfg, wanted['n_classes'], seed)
+    game = new_game(cfg, wanted['n_classes'], seed, p)
+    if not (folder/'run.json').exists(): write_json(folder/'run.json', wanted | provenance(seed))
     if (folder/'game.safetensors').exists(): load_game(folder/'game.safetensors', game)
     else:
         share = lambda stage: lambda k, n: tell(stage, k/n)
         starts = dict(fa=init_fa(game, bank, val, cfg, seed, share('f_A: identity')),
                       ft=init_ft(game, bank, y, val, y_val, cfg, seed, share('f_T: actions')),
-                      fb=init_fb(game, bank, val, cfg, seed, share('f_B: videos')) if cfg.updates_b or cfg.omega else None)
+                      fb=init_fb(game, bank, val, cfg, seed, share('f_B: videos'), p, p_val) if cfg.updates_b or cfg.omega else None)
         write_json(folder/'starts.json', starts)
         save_game(folder/'game.safetensors', game)
     log = keep_log(folder/'metrics.jsonl', game.step)
@@ -122,12 +129,12 @@ def train(
         if game.step%save_every==0:
             log.flush()
             save_game(folder/'game.safetensors', game)
-    with log: play(game, bank, y, cfg, seed, on_step)
+    with log: play(game, bank, y, cfg, seed, on_step, p)
     save_game(folder/'game.safetensors', game)
     save_anonymiser(folder/'fa.safetensors', game.fa)
     return load_anonymiser(folder)
 
-# %% ../nbs/42_runs.ipynb #7bf63c18
+# %% ../nbs/42_runs.ipynb #51b26462
 def keep_log(
     path:str|Path, # a metrics.jsonl
     step:int, # the checkpoint's step: later lines are dropped
@@ -144,7 +151,7 @@ def keep_log(
 
 def read_log(
     folder:str|Path, # a run
-)->list: # one dict a step: `step`, and `a`, `tb`, `seen` with `lt`, `lb`, `spread`
+)->list: # one dict a step: `step`, and `a`, `tb`, `seen` with `lt`, `lb`, `spread`; `seen` has `fooled` too
     "The log of a run."
     path = Path(folder)/'metrics.jsonl'
     if not path.exists(): raise BadInput(f'{path}: no such log; give the folder of a run')
