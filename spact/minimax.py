@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['held', 'Losses', 'step_a', 'learn_b', 'step_tb', 'restart', 'pace', 'watch', 'remark', 'play']
 
-# %% ../nbs/41_minimax.ipynb #7668c2af
+# %% ../nbs/41_minimax.ipynb #4e591286
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from .core import Collapse, generator, seeded
 from .datasets import Bank
 from .objective import loss_a, loss_t
-from .pretrain import Game, GameConfig, Views, check_config, draw_clips, draw_views, frozen, new_judge, private, through, together
+from .pretrain import Game, GameConfig, Views, check_config, check_videos, draw_clips, draw_views, frozen, new_judge, private, through, together
 
 # %% ../nbs/41_minimax.ipynb #297b262c
 @contextmanager
@@ -144,7 +144,7 @@ def remark(
     return (f'f_B is fooled: its loss is {100*fooled:.0f} % of the ceiling higher when f_A moves than when f_B does, so f_A plays against '
             "a stale judge; raise updates_b, set norm_b='batch', or use restart_every")
 
-# %% ../nbs/41_minimax.ipynb #162a8772
+# %% ../nbs/41_minimax.ipynb #66c01d2c
 def play(
     game:Game, # the players; played on from `game.step`
     bank:Bank, # training videos
@@ -155,7 +155,7 @@ def play(
     p:Tensor|None=None, # (N,P) private attributes: used by the supervised objective and by no other
 )->Game: # the same, f_A trained
     "The two-step minimax optimisation (Sec. 3.3)."
-    check_config(cfg)
+    check_config(cfg); check_videos(bank, cfg)
     p = private(cfg, p, len(bank))
     share = y.bincount()/len(y)
     chance = -(share*share.clamp(min=1e-9).log()).sum().item()                # entropy of the actions

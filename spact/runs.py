@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PLAYERS', 'save_anonymiser', 'load_anonymiser', 'save_game', 'load_game', 'train', 'keep_log', 'read_log']
 
-# %% ../nbs/42_runs.ipynb #84e5c1d5
+# %% ../nbs/42_runs.ipynb #2321c70d
 import json, math
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .core import BadInput, atomic, provenance, read_json, write_json
 from .datasets import Bank
 from .minimax import play
-from .pretrain import Game, GameConfig, NoAnonymiser, check_config, channels_last, init_fa, init_fb, init_ft, new_game, private
+from .pretrain import Game, GameConfig, NoAnonymiser, check_config, check_videos, channels_last, init_fa, init_fb, init_ft, new_game, private
 from .unet import UNet
 
 # %% ../nbs/42_runs.ipynb #6326d8b2
@@ -85,7 +85,7 @@ def load_game(
         raise BadInput(f'{path}: not a checkpoint of this game ({str(e).splitlines()[0]})') from None
     return game
 
-# %% ../nbs/42_runs.ipynb #698c0ad0
+# %% ../nbs/42_runs.ipynb #862e2a3b
 def train(
     folder:str|Path, # the run; made when absent
     bank:Bank, y:Tensor, # training videos and their actions (N,) int64
@@ -100,7 +100,7 @@ def train(
 )->nn.Module: # f_A*, frozen; also in `folder/fa.safetensors`
     "Train f_A (Sec. 3.3), resumably; without privacy labels, unless the objective is supervised."
     folder, tell = Path(folder), on_progress or (lambda stage, share: None)
-    check_config(cfg)
+    check_config(cfg); check_videos(bank, cfg); check_videos(val, cfg)
     p, p_val = private(cfg, p, len(bank)), private(cfg, p_val, len(val))
     wanted = dict(config=asdict(cfg), seed=seed, n_classes=int(y.max())+1, n_videos=len(bank), source=source)
     if p is not None: wanted['n_attributes'] = p.shape[1]
