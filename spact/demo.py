@@ -7,7 +7,7 @@ __all__ = ['meaning', 'converging', 'playing', 'DemoConfig', 'claimed', 'finding
            'write_pictures', 'stages', 'time_table', 'describe', 'intro', 'group_tables', 'figures', 'limits',
            'made_by', 'report', 'write_report', 'run_demo', 'train_on', 'evaluate_folder']
 
-# %% ../nbs/80_demo.ipynb #b11f3065
+# %% ../nbs/80_demo.ipynb #2d89e8de
 import json, math, os, shutil, textwrap, time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,12 +21,11 @@ from .baselines import baseline, baselines
 from .core import BadInput, atomic, command_line, read_json, write_json
 from .datasets import decode, read_manifest
 from .marionette import MarionetteConfig, check_config as check_marionette, write_marionette
-from .objective import NTXent
-from .pretrain import GameConfig
+from .pretrain import VARIANTS, GameConfig, new_judge
 from .protocols import hold_out
 from .runs import load_anonymiser, read_log, train
 from .show import show_curves, show_strips, tile
-from .study import LEARNED, StudyConfig, check_study, load_study, run_study, source_of, study_data
+from .study import StudyConfig, check_study, load_study, run_study, source_of, study_data
 from .tradeoff import attribute_table, convergence_table, plot_tradeoff, summary, table
 from .video import write_video
 
@@ -96,7 +95,7 @@ def say(
     if math.isnan(r.kept+r.removed) or r.method=='raw': return text + '.'
     return text + f'. Above chance, that is {100*r.kept:.0f} % of what raw video tells about the action, and {100*(1-r.removed):.0f} % of what it tells about the attributes.'
 
-# %% ../nbs/80_demo.ipynb #36538427
+# %% ../nbs/80_demo.ipynb #3b9ea264
 def plot_game(
     out:str|Path, # folder of a study
     runs:list, # names of runs in it, such as 'spact-0'; all of one configuration
@@ -105,8 +104,9 @@ def plot_game(
     "How the game went."
     logs = {r: read_log(Path(out)/'runs'/r) for r in runs}
     held = read_json(Path(out)/'runs'/runs[0]/'run.json')
-    limits = {'f_T guesses': math.log(held['n_classes']),
-              'f_B guesses': NTXent(held['config']['tau'], held['config']['symmetric']).ceiling(held['config']['pairs'])}
+    cfg = GameConfig(**held['config'])
+    judge = new_judge(cfg, torch.full((2, held.get('n_attributes', 1)), .5))[1]
+    limits = {'f_T guesses': math.log(held['n_classes']), 'f_B guesses': judge.ceiling(cfg.pairs)}
     number = lambda x: math.nan if x is None else x
     n = max(map(len, logs.values()))
     curves = {f'{name}, {r}': [number(l['seen'][k]) for l in log]+[math.nan]*(n-len(log))
@@ -161,7 +161,7 @@ def time_table(
     body = [*stages(seconds).items(), *tasks]
     return '\n'.join(['| stage | seconds |', '|---|---:|', *(f'| {k} | {v:.0f} |' for k, v in body)])
 
-# %% ../nbs/80_demo.ipynb #ae3273a1
+# %% ../nbs/80_demo.ipynb #8eeca372
 def describe(
     metrics:dict, # metrics.json
 )->str: # some sentences
@@ -169,7 +169,7 @@ def describe(
     c, v, methods = metrics['config'], metrics['videos'], metrics['methods']
     n = len(next((es[0]['per_attribute'] for es in methods.values() if es), ()))
     made = ('An anonymiser f_A was trained to keep the action recognisable and to make videos otherwise alike, without any privacy '
-            'label (SPAct, Dave et al., CVPR 2022). ')*any(m in (*LEARNED, 'model') for m in methods)
+            'label (SPAct, Dave et al., CVPR 2022). ')*any(m in (*VARIANTS, 'model') for m in methods)
     return (f'{made}For every method, fresh networks were trained on {v["train"]} videos as the method would share them, at {c["size"]} px, '
             f'to read the action and {n} private attributes. The figures are theirs on {v["test"]} test videos that nothing was '
             f'chosen on; {v["val"]} validation videos served for that.')
@@ -264,7 +264,7 @@ def report(
     if 'peak_memory_mb' in metrics: parts.append(f'All processes together held at most {metrics["peak_memory_mb"]:.0f} MiB of memory.')
     return '\n\n'.join([*parts, '## How it was made', made_by(metrics)]) + '\n'
 
-# %% ../nbs/80_demo.ipynb #ffbfa910
+# %% ../nbs/80_demo.ipynb #dd6ed913
 def write_report(
     out:str|Path, # folder of a study, with its runs
     metrics:dict, # its metrics.json
@@ -276,7 +276,7 @@ def write_report(
     bound = lambda e: {k: v for k, v in e.items() if k!='budget'} | dict(converged=False)
     methods = {m: list(map(bound, es)) if smoke else es for m, es in metrics['methods'].items()}
     title, shown = finding(methods, smoke), [m for m, es in methods.items() if es]
-    runs = [r for m in LEARNED for s in metrics['config']['seeds'] if (out/'runs'/(r := f'{m}-{s}')/'metrics.jsonl').exists()]
+    runs = [r for m in VARIANTS for s in metrics['config']['seeds'] if (out/'runs'/(r := f'{m}-{s}')/'metrics.jsonl').exists()]
     if shown:
         with atomic(out/'tradeoff.png') as f: plot_tradeoff(methods, textwrap.fill(title, 75)).savefig(f)
     if runs:
