@@ -186,7 +186,7 @@ def intro(
     found += [f'- **{run}** has no figures: {why}.' for run, why in metrics['died'].items()]
     return [f'# Action and privacy: {data}', *[smoke]*metrics.get('smoke', False), describe(metrics), '\n'.join(found), *[lost]*bool(metrics['skipped'])]
 
-# %% ../nbs/80_demo.ipynb #42cd81c5
+# %% ../nbs/80_demo.ipynb #79372a0b
 meaning = """- **top-1**: the share of test videos whose action a fresh network f'_T names correctly, from video that went through the method. High is useful.
 - **cMAP**: how well a fresh network f'_B ranks the test videos by a private attribute (average precision), mean over the attributes. Low is private.
 - **F1**: the same network's yes or no, cut at a probability of 0.5. It also falls when a network is merely timid: cMAP is the figure to look at.
@@ -205,7 +205,7 @@ def group_tables(
     group = lambda a: n.split('.')[0] if '.' in (n := a.split('=')[0]) else n if '=' in a else 'attributes'
     def only(e, g):
         return e | dict(per_attribute={a: v for a, v in e['per_attribute'].items() if group(a)==g},
-                        groups={k: v for k, v in e['groups'].items() if k==g})
+                        groups={k: v for k, v in e.get('groups', {}).items() if k==g})
     return '\n\n'.join(f'### {g}\n\n' + attribute_table({m: [only(e, g) for e in es] for m, es in methods.items()}) for g in dict.fromkeys(map(group, names)))
 
 def figures(
