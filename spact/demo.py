@@ -29,7 +29,7 @@ from .study import StudyConfig, check_study, load_study, run_study, source_of, s
 from .tradeoff import attribute_table, convergence_table, plot_tradeoff, summary, table
 from .video import write_video
 
-# %% ../nbs/80_demo.ipynb #6ecf5520
+# %% ../nbs/80_demo.ipynb #c0890671
 @dataclass(frozen=True)
 class DemoConfig:
     "The main job: `spact demo`; about 12 minutes on two cores, most of it for the game and the attackers."
@@ -40,7 +40,7 @@ class DemoConfig:
     @classmethod
     def quick(cls, **kw)->'DemoConfig': # under two minutes on two cores
         "All of it in small: figures from it mean nothing."
-        game = GameConfig(steps=40, updates_b=1, init_steps_a=150, init_steps_t=60, init_steps_b=20)
+        game = GameConfig(steps=40, updates_t=1, updates_b=1, init_steps_a=150, init_steps_t=60, init_steps_b=20)
         study = StudyConfig(game=game, attack=AttackConfig(steps_t=60, steps_b=100))
         return cls(**dict(marionette=MarionetteConfig(n_train=256, n_val=96, n_test=96, size=48), study=study, smoke=True) | kw)
 

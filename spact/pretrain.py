@@ -23,10 +23,10 @@ from .privacy import CLIP_ENCODERS, ENCODERS, attribute_net, privacy_net
 from .sampler import SF, clip_index, lay_clip
 from .unet import UNETS, anonymiser
 
-# %% ../nbs/40_pretrain.ipynb #28d8dbcd
+# %% ../nbs/40_pretrain.ipynb #387fc48d
 @dataclass(frozen=True)
 class GameConfig:
-    "All choices of the game (Sec. 3.3) in one flat record; 600 steps take about 4 minutes of one CPU core at 32x32 px."
+    "All choices of the game (Sec. 3.3) in one flat record; 1000 steps take about 8 minutes of one CPU core at 32x32 px."
     fa:str='small' # f_A, a name of `UNETS` [S]; 'none': nothing is anonymised (Table 3)
     ft:str='small' # f_T, a name of `ACTION_NETS` [S]
     fb:str='small' # f_B, a name of `ENCODERS` [S], of `CLIP_ENCODERS` for clips; several are joined by '+' (Table 6)
@@ -48,12 +48,12 @@ class GameConfig:
     symmetric:bool=True # NT-Xent from both views [R]; False: Eq. 5 as printed
     queue:int=384 # keys that MoCo remembers [S]; 65536 in MoCo
     momentum:float=.99 # share of MoCo's slow encoder that an update leaves [S]; .999 in MoCo
-    omega:float=.5 # weight of L_B in Eq. 9, in (0,1) in the paper [S]; 1 [R]
-    steps:int=600 # updates of f_A [S]
+    omega:float=1. # weight of L_B in Eq. 9 [R]; in (0,1) in the paper
+    steps:int=1000 # updates of f_A [S]
     norm_t:str='running' # statistics of f_T's BatchNorm in step A, see `held` [R]; or 'batch'
     norm_b:str='running' # the same for f_B
-    updates_t:int=1 # updates of f_T for each of f_A [P]
-    updates_b:int=2 # updates of f_B for each of f_A [S]; 1 [P]; 0: f_B stays frozen (Table 3)
+    updates_t:int=2 # updates of f_T for each of f_A [S]; 1 [P]
+    updates_b:int=3 # updates of f_B for each of f_A [S]; 1 [P]; 0: f_B stays frozen (Table 3)
     restart_every:int=0 # steps after which f_B begins afresh, see `restart`; 0: never [P]; 200 of 800 in Wu et al.
     lr_a:float=1e-3 # Adam [S]; 1e-4 [R]
     lr_t:float=2e-3 # the same for f_T
@@ -73,12 +73,12 @@ class GameConfig:
     def paper(cls, **kw)->'GameConfig': # 24 clips of 16 frames, 64 pairs, 112x112 px: for a GPU
         "The published size, with the release's batches and learning rates."
         return cls(**dict(fa='paper', ft='r3d18', fb='resnet50', n_frames=16, n_frames_b=16, clips=24, pairs=64, steps=37_000,
-                          updates_b=1, lr_a=1e-4, lr_t=1e-4, lr_b=1e-4, init_lr=1e-3, th_a0=.01) | kw)
+                          updates_t=1, updates_b=1, lr_a=1e-4, lr_t=1e-4, lr_b=1e-4, init_lr=1e-3, th_a0=.01) | kw)
 
     @classmethod
     def tiny(cls, **kw)->'GameConfig': # for tests: two seconds on one core
         "The same game, much too short to remove anything."
-        return cls(**dict(fa='tiny', n_frames=4, clips=4, pairs=8, steps=4, updates_b=1, queue=24,
+        return cls(**dict(fa='tiny', n_frames=4, clips=4, pairs=8, steps=4, updates_t=1, updates_b=1, queue=24,
                           init_steps_a=4, init_steps_t=4, init_steps_b=4) | kw)
 
 # %% ../nbs/40_pretrain.ipynb #8a2c67dc
@@ -328,7 +328,7 @@ def init_fb(
     return descend(game.fb, lambda k: lb(draw_views(train, cfg, generator(seed, 'privacy', k), p)), cfg.init_steps_b,
                    cfg.lr_b, check, cfg.th_b0, on_step=told)
 
-# %% ../nbs/40_pretrain.ipynb #21e80819
+# %% ../nbs/40_pretrain.ipynb #7db1d27b
 VARIANTS = {                                                                         # name -> what it changes in a `GameConfig`
     'none': dict(fa='none', omega=0., updates_b=0), 'fa_only': dict(omega=0., updates_b=0), # Table 3: no f_A; f_A without f_B
     'frozen': dict(updates_b=0), 'spact': {}, 'spatio_temporal': dict(views='clips', pairs=12),
@@ -338,5 +338,5 @@ VARIANTS = {                                                                    
     'resnet50+mobilenetv1': dict(fb='resnet50+mobilenetv1', init_steps_b=300),
     'small_mobilenet': dict(fb='small_mobilenet', init_steps_b=300),                 # Table 6 at the CPU's size, beside 'spact'
     'small+small_mobilenet': dict(fb='small+small_mobilenet', init_steps_b=300),
-    'supervised': dict(objective='supervised', omega=3.5),                            # Wu et al.
-    'supervised_ensemble': dict(objective='supervised', omega=3.5, members=4, combine='strongest', restart_every=200)}
+    'supervised': dict(objective='supervised', omega=7.),                             # Wu et al.
+    'supervised_ensemble': dict(objective='supervised', omega=7., members=4, combine='strongest', restart_every=200)}
