@@ -23,7 +23,7 @@ from .pretrain import channels_last
 from .privacy import attribute_net
 from .sampler import clip_index, spaced_clips
 
-# %% ../nbs/52_attackers.ipynb #bc7e1253
+# %% ../nbs/52_attackers.ipynb #5a7218be
 @dataclass(frozen=True)
 class AttackConfig:
     "Budget and recipe of the attackers, the same for every method; a minute or two of one CPU core each at 32x32 px."
@@ -33,7 +33,7 @@ class AttackConfig:
     n_frames:int=8 # frames of a clip for f'_T [S]; 16 [R]
     stride:int=2 # frames from one to the next [R]
     views:int=4 # clips of f'_T and frames of f'_B averaged for one video of the test [S]; 5 clips [R]
-    steps_t:int=1600 # full budget of f'_T, updates [S]
+    steps_t:int=2000 # full budget of f'_T, updates [S]
     batch_t:int=16 # clips [S]
     steps_b:int=2000 # full budget of f'_B, updates [S]
     batch_b:int=64 # frames, one of each video [S]

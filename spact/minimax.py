@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['held', 'Losses', 'step_a', 'learn_b', 'step_tb', 'restart', 'pace', 'watch', 'remark', 'play']
 
-# %% ../nbs/41_minimax.ipynb #4e591286
+# %% ../nbs/41_minimax.ipynb #73e3592b
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ def held(
         finally:
             for m in norms: m.track_running_stats = True
 
-# %% ../nbs/41_minimax.ipynb #e5523fe2
+# %% ../nbs/41_minimax.ipynb #7a6570b6
 class Losses(NamedTuple):
     "What a step saw, as numbers."
     lt:float # L_T, nats
@@ -43,13 +44,13 @@ def step_a(
     game:Game, # f_A learns; f_T, f_B and its objective stay bitwise as they are
     clips:tuple[Tensor,Tensor], # x (B,3,T,H,W) in [0,1] and y (B,)
     views:Views|None, # for f_B, see `draw_views`; None: f_B takes no part
-    cfg:GameConfig, # `omega`, `norm_t`, `norm_b`
+    cfg:GameConfig, # `omega`, `norm_t`, `norm_b`, `rounded`
 )->Losses: # before the update
     "Step A: f_A keeps the action and hides the video (Eq. 9)."
     x, y = clips
     game.fa.train()
     with held(game.ft, cfg.norm_t), held(game.fb, cfg.norm_b), held(game.objective, cfg.norm_b):
-        xa, *va = together(game.fa, x, *(views[:2] if views else ()))
+        xa, *va = together(game.fa, x, *(views[:2] if views else ()), rounded=cfg.rounded)
         lt = loss_t(game.ft(xa), y)
         lb = game.objective(game.fb, *va, views.p) if views else None
         loss = lt if lb is None else loss_a(lt, lb, cfg.omega)
@@ -58,14 +59,15 @@ def step_a(
     frames = torch.cat(va) if views else xa[:, :, 0]
     return Losses(lt.item(), math.nan if lb is None else lb.item(), frames.detach().std(0).mean().item())
 
-# %% ../nbs/41_minimax.ipynb #c5fb3f49
+# %% ../nbs/41_minimax.ipynb #34bb667a
 def learn_b(
     game:Game, # its f_B learns
     views:Views, # see `draw_views`
+    cfg:GameConfig, # `rounded`
 )->float: # L_B before the update, nats
     "One update of f_B on what f_A now makes (Eq. 8)."
     game.fb.train(); game.objective.train()
-    loss = game.objective(game.fb, *through(game.fa, *views[:2]), views.p)
+    loss = game.objective(game.fb, *through(game.fa, *views[:2], rounded=cfg.rounded), views.p)
     game.opt_b.zero_grad(); loss.backward(); game.opt_b.step()
     game.objective.updated(game.fb)
     return loss.item()
@@ -74,20 +76,21 @@ def step_tb(
     game:Game, # f_T and f_B learn; f_A stays bitwise as it is
     clips:list, # a batch (x, y) for each update of f_T
     views:list, # a batch for each update of f_B; empty: f_B is frozen
+    cfg:GameConfig, # `rounded`
 )->Losses: # means over the updates, each taken before its update; `lb` is NaN without views
     "Step TB: f_T and f_B learn on what f_A now makes (Eq. 7 and 8)."
     game.ft.train()
     lts = []
     for x, y in clips:
-        xa, = through(game.fa, x)
+        xa, = through(game.fa, x, rounded=cfg.rounded)
         spread = xa[:, :, 0].std(0).mean().item()
         lt = loss_t(game.ft(xa), y)
         game.opt_t.zero_grad(); lt.backward(); game.opt_t.step()
         lts.append(lt.item())
-    lbs = [learn_b(game, v) for v in views]
+    lbs = [learn_b(game, v, cfg) for v in views]
     return Losses(sum(lts)/len(lts), sum(lbs)/len(lbs) if lbs else math.nan, spread)
 
-# %% ../nbs/41_minimax.ipynb #d908a70a
+# %% ../nbs/41_minimax.ipynb #4be0d962
 def restart(
     game:Game, # its f_B is replaced in place
     bank:Bank, # training videos
@@ -101,7 +104,7 @@ def restart(
     game.objective.load_state_dict(objective.state_dict())
     game.opt_b.state.clear()
     g, p = generator(seed, 'restart', game.step), private(cfg, p)
-    for _ in range(cfg.init_steps_b): learn_b(game, draw_views(bank, cfg, g, p))
+    for _ in range(cfg.init_steps_b): learn_b(game, draw_views(bank, cfg, g, p), cfg)
 
 # %% ../nbs/41_minimax.ipynb #9262164f
 def pace(
@@ -144,7 +147,7 @@ def remark(
     return (f'f_B is fooled: its loss is {100*fooled:.0f} % of the ceiling higher when f_A moves than when f_B does, so f_A plays against '
             "a stale judge; raise updates_b, set norm_b='batch', or use restart_every")
 
-# %% ../nbs/41_minimax.ipynb #66c01d2c
+# %% ../nbs/41_minimax.ipynb #9c1ba88c
 def play(
     game:Game, # the players; played on from `game.step`
     bank:Bank, # training videos
@@ -164,9 +167,10 @@ def play(
         g = generator(seed, 'game', game.step)
         for opt, lr in ((game.opt_a, cfg.lr_a), (game.opt_t, cfg.lr_t), (game.opt_b, cfg.lr_b)): opt.param_groups[0]['lr'] = lr*pace(cfg, game.step)
         if cfg.restart_every and game.step and game.step%cfg.restart_every==0: restart(game, bank, cfg, seed, p)
-        a = step_a(game, draw_clips(bank, y, cfg, g), draw_views(bank, cfg, g, p) if cfg.omega or cfg.updates_b else None, cfg)
+        act = replace(cfg, norm_b='batch', rounded=True) if game.step>=(1-cfg.fair)*cfg.steps else cfg
+        a = step_a(game, draw_clips(bank, y, cfg, g), draw_views(bank, cfg, g, p) if cfg.omega or cfg.updates_b else None, act)
         tb = step_tb(game, [draw_clips(bank, y, cfg, g) for _ in range(cfg.updates_t)],
-                     [draw_views(bank, cfg, g, p) for _ in range(cfg.updates_b)])
+                     [draw_views(bank, cfg, g, p) for _ in range(cfg.updates_b)], act)
         game.step += 1
         seen = watch(game, a, tb, chance, ceiling)
         if on_step: on_step(game, a, tb)

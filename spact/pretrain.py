@@ -23,7 +23,7 @@ from .privacy import CLIP_ENCODERS, ENCODERS, attribute_net, privacy_net
 from .sampler import SF, clip_index, lay_clip
 from .unet import UNETS, anonymiser
 
-# %% ../nbs/40_pretrain.ipynb #387fc48d
+# %% ../nbs/40_pretrain.ipynb #759c8e82
 @dataclass(frozen=True)
 class GameConfig:
     "All choices of the game (Sec. 3.3) in one flat record; 1000 steps take about 8 minutes of one CPU core at 32x32 px."
@@ -52,6 +52,8 @@ class GameConfig:
     steps:int=1000 # updates of f_A [S]
     norm_t:str='running' # statistics of f_T's BatchNorm in step A, see `held` [R]; or 'batch'
     norm_b:str='running' # the same for f_B
+    rounded:bool=False # f_T and f_B see f_A's output rounded to bytes, as it will be shared [S]; False [R]
+    fair:float=.25 # share of the steps, the last ones, with norm_b='batch' and rounded=True, see `play` [S]; 0 [P]
     updates_t:int=2 # updates of f_T for each of f_A [S]; 1 [P]
     updates_b:int=3 # updates of f_B for each of f_A [S]; 1 [P]; 0: f_B stays frozen (Table 3)
     restart_every:int=0 # steps after which f_B begins afresh, see `restart`; 0: never [P]; 200 of 800 in Wu et al.
@@ -73,7 +75,7 @@ class GameConfig:
     def paper(cls, **kw)->'GameConfig': # 24 clips of 16 frames, 64 pairs, 112x112 px: for a GPU
         "The published size, with the release's batches and learning rates."
         return cls(**dict(fa='paper', ft='r3d18', fb='resnet50', n_frames=16, n_frames_b=16, clips=24, pairs=64, steps=37_000,
-                          updates_t=1, updates_b=1, lr_a=1e-4, lr_t=1e-4, lr_b=1e-4, init_lr=1e-3, th_a0=.01) | kw)
+                          updates_t=1, updates_b=1, lr_a=1e-4, lr_t=1e-4, lr_b=1e-4, init_lr=1e-3, th_a0=.01, fair=0.) | kw)
 
     @classmethod
     def tiny(cls, **kw)->'GameConfig': # for tests: two seconds on one core
@@ -81,7 +83,7 @@ class GameConfig:
         return cls(**dict(fa='tiny', n_frames=4, clips=4, pairs=8, steps=4, updates_t=1, updates_b=1, queue=24,
                           init_steps_a=4, init_steps_t=4, init_steps_b=4) | kw)
 
-# %% ../nbs/40_pretrain.ipynb #8a2c67dc
+# %% ../nbs/40_pretrain.ipynb #c1682ff0
 def check_config(
     cfg:GameConfig, # the choices
 )->GameConfig: # the same, when they can be played
@@ -100,6 +102,7 @@ def check_config(
     for name in cfg.fb.split('+'):
         if name not in known: raise BadInput(f"fb: expected one of {', '.join(known)}, or several joined by '+', for {cfg.views}, got {cfg.fb!r}")
     SF(cfg.min_gap, cfg.max_gap)
+    if not 0<=cfg.fair<=1: raise BadInput(f'fair must be in [0,1], got {cfg.fair}')
     if not 0<=cfg.momentum<1: raise BadInput(f'momentum must be in [0,1), got {cfg.momentum}')
     if cfg.clips<2: raise BadInput(f'clips must be >= 2, since BatchNorm and the monitors compare clips, got {cfg.clips}')
     if cfg.pairs<2: raise BadInput(f'pairs must be >= 2, since f_B needs another video to compare with, got {cfg.pairs}')
@@ -220,7 +223,7 @@ def new_game(
     adam = [torch.optim.Adam([dict(params=list(n.parameters()))], lr) for n, lr in ((fa, cfg.lr_a), (ft, cfg.lr_t), (fb, cfg.lr_b))]
     return Game(fa, ft, fb, objective, *adam)
 
-# %% ../nbs/40_pretrain.ipynb #9ebc13a5
+# %% ../nbs/40_pretrain.ipynb #3a4b7661
 @contextmanager
 def frozen(
     *nets:nn.Module, # networks that must not change
@@ -237,19 +240,23 @@ def frozen(
 def together(
     fa:Callable, # the anonymiser
     *xs:Tensor, # (B,3,T,H,W) clips and (N,3,H,W) frames, float in [0,1]
+    rounded:bool=False, # to whole bytes; the gradient passes as if nothing were rounded
 )->list: # a tensor for each, of its shape
     "Clips and frames through f_A in one pass: f_A's BatchNorm sees one batch."
     flat = [fold_time(x) if x.ndim==5 else x for x in xs]
-    out = fa(torch.cat(flat)).split([len(f) for f in flat])
+    out = fa(torch.cat(flat))
+    if rounded: out = out + ((out*255).round()/255-out).detach()
+    out = out.split([len(f) for f in flat])
     return [unfold_time(o, x.shape[2]) if x.ndim==5 else o for o, x in zip(out, xs)]
 
 @torch.no_grad()
 def through(
     fa:Callable, # the anonymiser
     *xs:Tensor, # as in `together`
+    rounded:bool=False, # as in `together`
 )->list: # as in `together`: what f_T and f_B see, without a graph
     "Anonymise clips or frames with a frozen f_A."
-    with frozen(*[fa]*isinstance(fa, nn.Module)): return together(fa, *xs)
+    with frozen(*[fa]*isinstance(fa, nn.Module)): return together(fa, *xs, rounded=rounded)
 
 # %% ../nbs/40_pretrain.ipynb #82e8da01
 def descend(
