@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['GAME', 'ATTACK', 'CLIPS', 'READ', 'game', 'attack', 'clips', 'read', 'app', 'data', 'MANIFEST', 'OUT', 'WORKERS',
-           'RESUME', 'SEED', 'SEEDS', 'METHODS', 'ATTRIBUTES', 'SKIP', 'SOURCES', 'settings', 'options', 'given',
-           'go_on', 'OneLine', 'names', 'study_options', 'outcome', 'root', 'table_of', 'demo', 'train', 'evaluate',
-           'synth', 'check', 'main']
+           'RESUME', 'SEED', 'SEEDS', 'METHODS', 'ATTRIBUTES', 'SKIP', 'SOURCES', 'settings', 'keys', 'options',
+           'given', 'go_on', 'OneLine', 'names', 'study_options', 'outcome', 'root', 'table_of', 'demo', 'train',
+           'evaluate', 'synth', 'check', 'main']
 
 # %% ../nbs/90_cli.ipynb #8177210b
 import ast, inspect, shlex, sys
@@ -42,6 +42,16 @@ def settings(
         o = typer.Option(None, flag, help=f'{help} {_default(default)}', show_default=False, rich_help_panel=panel)
         return inspect.Parameter(prefix+f, inspect.Parameter.KEYWORD_ONLY, default=o, annotation={'int': int, 'float': float, 'str': str}[kind]|None)
     return list(map(option, fields.split()))
+
+# %% ../nbs/90_cli.ipynb #dc05aab2
+def keys(
+    module:str, # module of ours
+    name:str, # a dict that it defines
+)->list: # its keys, or those that are written out
+    "What there is to choose from, as the source states it."
+    body = ast.parse((files('spact')/f'{module}.py').read_text(encoding='utf-8')).body
+    table = next(n.value for n in body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0])==name)
+    return [k.value for k in table.keys if k]
 
 # %% ../nbs/90_cli.ipynb #dd7882d5
 def options(
@@ -87,8 +97,9 @@ class OneLine(TyperGroup):
             if not isinstance(e, SpactError): raise
             end(str(e), e.exit_code)
 
-# %% ../nbs/90_cli.ipynb #0f5e8791
-GAME = 'fa ft fb n_frames stride clips pairs min_gap max_gap tau omega steps updates_t updates_b lr_a lr_t lr_b init_steps_a init_steps_t init_steps_b'
+# %% ../nbs/90_cli.ipynb #1def0a20
+GAME = '''fa ft fb members combine weights_t weights_b objective views n_frames stride clips n_frames_b pairs min_gap max_gap short tau queue
+    momentum omega steps fair norm_t norm_b updates_t updates_b restart_every lr_a lr_t lr_b warmup schedule init_steps_a init_steps_t init_steps_b'''
 ATTACK = 'ft fb width n_frames stride views steps_t batch_t steps_b batch_b'
 CLIPS = 'n_train n_val n_test'
 READ = 'size every max_frames split_column'
@@ -135,7 +146,7 @@ def outcome(
     typer.echo(f'report: {out/"report.md"}')
     if metrics['died']: raise Collapse('; '.join(f'{k}: {why}' for k, why in metrics['died'].items()))
 
-# %% ../nbs/90_cli.ipynb #8c7d6fe1
+# %% ../nbs/90_cli.ipynb #60376402
 app = typer.Typer(cls=OneLine, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
                   context_settings=dict(help_option_names=['-h', '--help']), epilog='Begin with: spact demo --quick')
 data = typer.Typer(no_args_is_help=True, help='Draw the benchmark, or look after a folder of videos.')
@@ -147,7 +158,7 @@ WORKERS = typer.Option(min=1, help=f'Processes side by side. {_default("one a co
 RESUME = typer.Option(help='Go on with what the folder holds.')
 SEED = typer.Option(help=f'First seed. {_default(0)}')
 SEEDS = typer.Option(min=1, help=f'How many seeds, counted up from the first. {_default(1)}')
-METHODS = typer.Option(help=f'Out of raw, downsample2, downsample4, spact, frozen; with commas. {_default("raw,downsample2,spact")}')
+METHODS = typer.Option(help=f'Out of {", ".join([*keys("baselines", "baselines"), *keys("pretrain", "VARIANTS")])}; with commas. {_default("raw,downsample2,spact")}')
 ATTRIBUTES = typer.Option(help=f'Columns that are private attributes, with commas. {_default("those with a dot in their name, or else all")}')
 SKIP = typer.Option(help='Leave out videos that cannot be read, and count them; otherwise the first one is an error.')
 SOURCES = r"Defaults: \[P] the paper, \[R] the authors' release, \[S] our choice."

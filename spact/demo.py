@@ -7,7 +7,7 @@ __all__ = ['meaning', 'converging', 'playing', 'DemoConfig', 'claimed', 'finding
            'write_pictures', 'stages', 'time_table', 'describe', 'intro', 'group_tables', 'figures', 'limits',
            'made_by', 'report', 'write_report', 'run_demo', 'train_on', 'evaluate_folder']
 
-# %% ../nbs/80_demo.ipynb #2d89e8de
+# %% ../nbs/80_demo.ipynb #20a4d6d6
 import json, math, os, shutil, textwrap, time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +20,7 @@ from .attackers import AttackConfig
 from .baselines import baseline, baselines
 from .core import BadInput, atomic, command_line, read_json, write_json
 from .datasets import decode, read_manifest
+from .minimax import remark
 from .marionette import MarionetteConfig, check_config as check_marionette, write_marionette
 from .pretrain import VARIANTS, GameConfig, new_judge
 from .protocols import hold_out
@@ -218,7 +219,7 @@ def figures(
             '## Have the attackers converged?', converging,
             'This run is too short for the check to mean anything: every figure is a bound.' if smoke else convergence_table(methods)]
 
-# %% ../nbs/80_demo.ipynb #ba747fa0
+# %% ../nbs/80_demo.ipynb #97f5d8af
 def limits(
     metrics:dict, # metrics.json
     data:str, # what the videos are
@@ -250,21 +251,21 @@ playing = ('L_T is the loss of f_T, which recognises the action from what f_A sh
 def report(
     metrics:dict, # metrics.json
     data:str, # what the videos are, as in "Marionette, drawn figures"
-    game:bool, # whether there is a game.png
+    game:list, # sentences about the games in game.png; empty: there is no game.png
     pictures:bool, # whether there are before_after.png and .mp4
 )->str: # Markdown
     "The page."
     shown = {m: es for m, es in metrics['methods'].items() if es}
     parts = intro(metrics, data)
     if shown: parts += figures(metrics['methods'], metrics.get('smoke', False))
-    if game: parts += ['## The game', '![L_T and L_B over the steps of the game](game.png)', playing]
+    if game: parts += ['## The game', '![L_T and L_B over the steps of the game](game.png)', *game]
     if pictures: parts += ['## What it looks like', '![The same clip under every method](before_after.png)',
                            f'[before_after.mp4](before_after.mp4) moves. Rows from the top: {", ".join(shown)}.']
     parts += ['## What this does not prove', limits(metrics, data), '## Where the time went', time_table(metrics['seconds'])]
     if 'peak_memory_mb' in metrics: parts.append(f'All processes together held at most {metrics["peak_memory_mb"]:.0f} MiB of memory.')
     return '\n\n'.join([*parts, '## How it was made', made_by(metrics)]) + '\n'
 
-# %% ../nbs/80_demo.ipynb #dd6ed913
+# %% ../nbs/80_demo.ipynb #c0558657
 def write_report(
     out:str|Path, # folder of a study, with its runs
     metrics:dict, # its metrics.json
@@ -284,7 +285,8 @@ def write_report(
     if pictures and shown: write_pictures(out, example_clips(out, shown), title)
     spent, s = round(time.time()-began, 1), metrics['seconds']
     metrics = metrics | dict(methods=methods, seconds=s | dict(report=spent, all=round(s['all']-s.get('report', 0)+spent, 1)))
-    with atomic(out/'report.md') as f: f.write_text(report(metrics, data, bool(runs), bool(pictures and shown)), encoding='utf-8')
+    said = [f'{r}: {text}.' for r in runs if (text := remark(read_log(out/'runs'/r)[-1]['seen']))]
+    with atomic(out/'report.md') as f: f.write_text(report(metrics, data, [playing, *said]*bool(runs), bool(pictures and shown)), encoding='utf-8')
     write_json(out/'metrics.json', metrics)
     return metrics
 

@@ -23,18 +23,18 @@ from .privacy import CLIP_ENCODERS, ENCODERS, attribute_net, privacy_net
 from .sampler import SF, clip_index, lay_clip
 from .unet import UNETS, anonymiser
 
-# %% ../nbs/40_pretrain.ipynb #759c8e82
+# %% ../nbs/40_pretrain.ipynb #08f5e5d3
 @dataclass(frozen=True)
 class GameConfig:
     "All choices of the game (Sec. 3.3) in one flat record; 1000 steps take about 8 minutes of one CPU core at 32x32 px."
-    fa:str='small' # f_A, a name of `UNETS` [S]; 'none': nothing is anonymised (Table 3)
-    ft:str='small' # f_T, a name of `ACTION_NETS` [S]
-    fb:str='small' # f_B, a name of `ENCODERS` [S], of `CLIP_ENCODERS` for clips; several are joined by '+' (Table 6)
+    fa:str='small' # f_A, one of `UNETS`: paper, small or tiny [S]; 'none': nothing is anonymised (Table 3)
+    ft:str='small' # f_T, one of `ACTION_NETS`: small [S], r3d18 [P], r3d_18, mc3_18 or r2plus1d_18
+    fb:str='small' # f_B, one of `ENCODERS`: small [S], resnet50 [P], mobilenetv1 ..., several joined by '+' (Table 6); for clips one of `CLIP_ENCODERS`
     members:int=1 # f_B of each kind, differently initialised [P]; up to 4 in Wu et al.
     combine:str='mean' # what f_A faces where there are several f_B, see `Ensemble`: 'mean' [S] or the 'strongest'
     weights_t:str='none' # f_T's first weights: random [S] or 'kinetics'
     weights_b:str='none' # f_B's first weights: random [S], or 'imagenet' ('kinetics' for clips)
-    objective:str='ntxent' # L_B, a name of `OBJECTIVES` [P]; 'supervised' needs private attributes
+    objective:str='ntxent' # L_B: ntxent [P], moco, rotnet, or supervised, which needs private attributes
     views:str='frames' # what f_B compares: two 'frames' of a video [P], two 'clips' (Table 3), or one frame changed twice, 'augment' [R]
     n_frames:int=8 # frames of an action clip [S]; 16 [R]
     stride:int=2 # frames from one to the next [R]
@@ -51,15 +51,15 @@ class GameConfig:
     omega:float=1. # weight of L_B in Eq. 9 [R]; in (0,1) in the paper
     steps:int=1000 # updates of f_A [S]
     norm_t:str='running' # statistics of f_T's BatchNorm in step A, see `held` [R]; or 'batch'
-    norm_b:str='running' # the same for f_B
+    norm_b:str='running' # statistics of f_B's BatchNorm in step A [R]; or 'batch'
     rounded:bool=False # f_T and f_B see f_A's output rounded to bytes, as it will be shared [S]; False [R]
     fair:float=.25 # share of the steps, the last ones, with norm_b='batch' and rounded=True, see `play` [S]; 0 [P]
     updates_t:int=2 # updates of f_T for each of f_A [S]; 1 [P]
     updates_b:int=3 # updates of f_B for each of f_A [S]; 1 [P]; 0: f_B stays frozen (Table 3)
     restart_every:int=0 # steps after which f_B begins afresh, see `restart`; 0: never [P]; 200 of 800 in Wu et al.
-    lr_a:float=1e-3 # Adam [S]; 1e-4 [R]
-    lr_t:float=2e-3 # the same for f_T
-    lr_b:float=2e-3 # the same for f_B
+    lr_a:float=1e-3 # Adam's learning rate for f_A [S]; 1e-4 [R]
+    lr_t:float=2e-3 # Adam's learning rate for f_T [S]; 1e-4 [R]
+    lr_b:float=2e-3 # Adam's learning rate for f_B [S]; 1e-4 [R]
     warmup:int=0 # steps in which the three learning rates rise to their value [R]: none
     schedule:str='constant' # of the three learning rates after that [R], or 'cosine': down to 0 at the last step
     init_steps_a:int=300 # most updates of f_A towards the identity [S]

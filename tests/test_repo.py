@@ -109,6 +109,10 @@ for m in {names}:
     importlib.import_module('spact.' + m)""")
 
 
+def test_no_unused_names():
+    assert subprocess.run([sys.executable, '-m', 'pyflakes', 'spact'], cwd=ROOT, capture_output=True, text=True).stdout == ''
+
+
 def test_import_is_light():
     heavy = '{"torch", "torchvision", "decord", "av", "matplotlib", "pandas", "torchmetrics"}'
     assert python(f'import spact, sys; print(sorted({heavy} & sys.modules.keys()))').strip() == '[]'
