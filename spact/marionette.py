@@ -106,7 +106,7 @@ def _each(
         raise SpactError("a worker process died; in a script, call this under `if __name__ == '__main__':`, or with workers=1") from None
     finally: pool.shutdown(cancel_futures=True)
 
-# %% ../nbs/14_marionette.ipynb #f823d854
+# %% ../nbs/14_marionette.ipynb #1d56b12e
 def config_of(
     cfg:MarionetteConfig, # as asked for
 )->dict: # all that decides what is written, as in config.json
@@ -115,7 +115,8 @@ def config_of(
 
 def is_written(
     out:str|PathLike, # a folder
-    cfg:MarionetteConfig, # what should be in it
+    want:dict, # the config.json that it should have, such as `config_of(cfg)`
+    last:str='manifest.csv', # the file that is written last
 )->bool: # True: it is, complete. False: it can be written there
     "Whether a benchmark can be used as it stands; a folder that holds something else is a `BadInput`."
     out = Path(out)
@@ -124,9 +125,9 @@ def is_written(
         return False
     have = read_json(out/'config.json')
     if not isinstance(have, dict): raise BadInput(f'{out}/config.json: does not describe a Marionette; choose another folder')
-    diff = [f'{k}={have.get(k)}, not {v}' for k, v in config_of(cfg).items() if have.get(k)!=v]
+    diff = [f'{k}={have.get(k)}, not {v}' for k, v in want.items() if have.get(k)!=v]
     if diff: raise BadInput(f'{out}: holds a Marionette with {"; ".join(diff)}; choose another folder')
-    return (out/'manifest.csv').exists()
+    return (out/last).exists()
 
 # %% ../nbs/14_marionette.ipynb #71e8b867
 def _write_csv(path, rows):
@@ -135,7 +136,7 @@ def _write_csv(path, rows):
         table.writeheader()
         table.writerows(rows)
 
-# %% ../nbs/14_marionette.ipynb #077884cc
+# %% ../nbs/14_marionette.ipynb #23bbf3c9
 def write_marionette(
     out:str|PathLike, # folder; made when absent
     cfg:MarionetteConfig=MarionetteConfig(), # how much
@@ -143,7 +144,7 @@ def write_marionette(
 )->Path: # its manifest.csv
     "Write Marionette as files; a complete one of the same configuration is left as it is."
     out = Path(out)
-    if is_written(out, check_config(cfg)): return out/'manifest.csv'
+    if is_written(out, config_of(check_config(cfg))): return out/'manifest.csv'
     write_json(out/'config.json', config_of(cfg))
     rows = [r for s, n in cfg.counts.items() for r in make_rows(cfg.seed, s, n)]
     tasks = [(s, i) for s, n in cfg.counts.items() for i in range(n)]

@@ -24,7 +24,7 @@ from .core import VideoError, atomic, check_clip
 try: import decord
 except ImportError: decord = None # no wheel for this platform: PyAV reads everything
 
-# %% ../nbs/10_video.ipynb #02508217
+# %% ../nbs/10_video.ipynb #4ad22c68
 @contextmanager
 def open_stream(
     path:str|os.PathLike, # any video file FFmpeg can read
@@ -39,6 +39,7 @@ def open_stream(
                 raise VideoError(path, 'holds no video')
             if not streams[0].codec_context: raise VideoError(path, 'is compressed in a way that FFmpeg does not know')
             streams[0].codec_context.thread_count = 1
+            if c.format.name in ('image2', 'jpeg_pipe'): streams[0].codec_context.options = {'err_detect': 'explode'} # a JPEG
             yield c, streams[0]
     except VideoError: raise
     except (av.FFmpegError, ValueError, IndexError, MemoryError) as e:
