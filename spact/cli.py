@@ -238,29 +238,37 @@ def evaluate(
     if model: cfg = replace(cfg, methods=(*cfg.methods, 'model'))
     outcome(out, evaluate_folder(out, table_of(manifest), cfg, workers, resume))
 
-# %% ../nbs/90_cli.ipynb #81466b88
+# %% ../nbs/90_cli.ipynb #620bf8fc
 @data.command()
 @options(*settings('marionette', 'MarionetteConfig', 'n_train n_val n_test n_novel_train n_novel_test size n_frames fps seed', 'The benchmark'))
 def synth(
     folder:Annotated[Path, typer.Argument(help='Where to write it.', show_default=False)],
+    format:Annotated[str|None, typer.Option(help=f'Lay it out as an official dataset: {", ".join(keys("layouts", "LAYOUTS"))}. {_default("a manifest")}')]=None,
     workers:Annotated[int|None, WORKERS]=None,
     **chosen,
 ):
-    "Draw Marionette: videos of drawn figures, and the manifest that describes them."
+    "Draw Marionette: videos of drawn figures, and the manifest or the label files that describe them."
     from spact.marionette import MarionetteConfig, write_marionette
     cfg = replace(MarionetteConfig(workers=workers), **given(chosen, ' '.join(chosen)))
-    typer.echo(f'manifest: {write_marionette(folder, cfg, progress=True)}')
+    if not format: return typer.echo(f'manifest: {write_marionette(folder, cfg, progress=True)}')
+    from spact.layouts import write_layout
+    typer.echo(f'{format}: {write_layout(format, folder, cfg, progress=True)}')
 
 @data.command()
 def check(
-    manifest:Annotated[Path, MANIFEST],
+    manifest:Annotated[Path, typer.Argument(help='A manifest, or the folder of a dataset.', show_default=False)],
+    format:Annotated[str|None, typer.Option(help=f'The folder is an official dataset: {", ".join(keys("official", "FORMATS")[1:])}. {_default("a manifest")}')]=None,
+    split:Annotated[int, typer.Option(min=1, max=3, help='Official division of UCF101 and HMDB51.')]=1,
+    videos:Annotated[Path|None, typer.Option(help='Where the videos of an official dataset are, if not where it puts them.')]=None,
     root:Annotated[Path|None, typer.Option(help=f'Folder that the paths start from. {_default("that of the manifest")}')]=None,
     attributes:Annotated[str|None, ATTRIBUTES]=None,
     split_column:Annotated[str, typer.Option(help='Column that says train, val or test.')]='split',
 ):
-    "Look at every video of a manifest and list what is missing, damaged or there twice."
+    "Look at every video and list what is missing, damaged, mislabelled or there twice, and how to mend it."
     from spact.datasets import check_data, read_manifest
-    report = check_data(read_manifest(table_of(manifest), root, attributes=names(attributes), split_column=split_column), progress=True)
+    from spact.official import check_official
+    if format: report = check_official(format, manifest, split, videos, progress=True)
+    else: report = check_data(read_manifest(table_of(manifest), root, attributes=names(attributes), split_column=split_column), progress=True)
     typer.echo(str(report))
     if not report.ok: raise typer.Exit(1)
 
