@@ -6,7 +6,7 @@
 __all__ = ['GAME', 'ATTACK', 'CLIPS', 'READ', 'game', 'attack', 'clips', 'read', 'app', 'data', 'MANIFEST', 'OUT', 'WORKERS',
            'RESUME', 'SEED', 'SEEDS', 'METHODS', 'ATTRIBUTES', 'SKIP', 'SOURCES', 'settings', 'keys', 'options',
            'given', 'go_on', 'OneLine', 'names', 'study_options', 'outcome', 'root', 'table_of', 'demo', 'train',
-           'evaluate', 'synth', 'check', 'main']
+           'evaluate', 'table', 'synth', 'check', 'main']
 
 # %% ../nbs/90_cli.ipynb #8177210b
 import ast, inspect, shlex, sys
@@ -73,12 +73,12 @@ def given(
     "What the user chose of a configuration."
     return {f: chosen[prefix+f] for f in fields.split() if chosen.get(prefix+f) is not None}
 
-# %% ../nbs/90_cli.ipynb #134126cc
+# %% ../nbs/90_cli.ipynb #b6107245
 def go_on(
     argv:list, # program and arguments
 )->str: # a line
     "What to say after Ctrl-C."
-    if not {'demo', 'train', 'evaluate'} & set(argv[1:2]): return 'stopped'
+    if not {'demo', 'train', 'evaluate', 'table'} & set(argv[1:2]): return 'stopped'
     args = [a for a in argv[1:] if a not in ('--resume', '--no-resume')]
     return f'stopped; go on with: {shlex.join(["spact", *args, "--resume"])}'
 
@@ -237,6 +237,29 @@ def evaluate(
                         attributes=names(attributes), model=model and str(model))
     if model: cfg = replace(cfg, methods=(*cfg.methods, 'model'))
     outcome(out, evaluate_folder(out, table_of(manifest), cfg, workers, resume))
+
+# %% ../nbs/90_cli.ipynb #efc3b273
+@app.command(epilog=SOURCES)
+@options(*read, *game, *attack)
+def table(
+    numbers:Annotated[list[int], typer.Argument(help='Tables of the paper: 3, 4, 5 or 6, or several.', show_default=False)],
+    data:Annotated[Path, typer.Option(help='CSV with columns path, action, split and any attributes, or a folder that holds manifest.csv.', show_default=False)],
+    out:Annotated[Path, OUT],
+    seeds:Annotated[int, typer.Option(min=1, help='How many seeds; three are the fewest that show a spread.')]=3,
+    nets:Annotated[str, typer.Option(help="Rows at the size of a CPU, small, or at the paper's, for which --fa, --ft and the rest have to be given as well.")]='small',
+    attributes:Annotated[str|None, ATTRIBUTES]=None,
+    workers:Annotated[int|None, WORKERS]=None,
+    resume:Annotated[bool, RESUME]=False,
+    **chosen,
+):
+    "Run ablations of the paper, and print them beside its own figures."
+    from spact.demo import claimed
+    from spact.study import StudyConfig
+    from spact.tables import orderings, ordering_text, run_table, table_text
+    cfg = study_options(StudyConfig(), chosen, attributes=names(attributes))
+    with claimed(out, 'study.json', resume): metrics = run_table(out, table_of(data), numbers, cfg, range(seeds), nets, workers)
+    for n in numbers: typer.echo(f'{table_text(n, metrics, nets)}\n\n{ordering_text(orderings(n, metrics, nets))}\n')
+    typer.echo(f'all numbers: {out/"metrics.json"}')
 
 # %% ../nbs/90_cli.ipynb #620bf8fc
 @data.command()
