@@ -1,8 +1,9 @@
 """Lets pytest run the notebooks: every notebook of settings.ini's nbs_path, in nbdev's own shell and by nbdev's rules
 (tst_flags, `#| eval: false`, skip_exec, a leading `_` is ignored), one test for each cell that checks something and one
-for reaching the end. `pytest --nb-flags "slow data"` runs flagged cells too. An exported cell is compiled under the
-module's name and line, so that tracebacks and coverage speak of `spact/*.py`."""
-import ast, gc, linecache, os, re, sys, traceback
+for reaching the end; a last one compares what the cells printed with what is stored. `pytest --nb-flags "slow data"` runs
+flagged cells too. An exported cell is compiled under the module's name and line, so that tracebacks and coverage speak of
+`spact/*.py`."""
+import ast, difflib, gc, linecache, os, re, sys, traceback
 from pathlib import Path
 
 import pytest
@@ -62,10 +63,33 @@ class Shell(CaptureShell):
         return tree
 
 
+NUMBER = re.compile(r'(?<![\w.])[-+−]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!\w)')
+
+
+def printed(outputs):
+    "What of a cell's outputs must not drift: its text, and that there is a picture or a page"
+    text = lambda v: v if isinstance(v, str) else ''.join(v)
+    res = [''.join(text(o['text']) for o in outputs if o.get('name') == 'stdout').rstrip()]
+    for o in outputs:
+        kinds = sorted(k for k in o.get('data', {}) if k.startswith('image/') or k in ('text/html', 'application/javascript'))
+        if 'data' in o: res.append(f'[{kinds[0].split("/")[0]}]' if kinds else text(o['data'].get('text/markdown', o['data'].get('text/plain', ''))).rstrip())
+    return '\n'.join(filter(None, res))
+
+
+def is_same(a, b):
+    "The same words, and numbers that agree within a hundredth, or one of their last digit: processors round differently"
+    if a == b: return True
+    if NUMBER.split(a) != NUMBER.split(b): return False
+    for s, t in zip(*([m.replace('−', '-') for m in NUMBER.findall(v)] for v in (a, b))):
+        digit = 10.**-max(len(v.partition('.')[2]) if 'e' not in v else 9 for v in (s, t))
+        if abs(float(s) - float(t)) > max(digit*1.01, .01*abs(float(s))): return False
+    return True
+
+
 class Notebook(pytest.File):
     def collect(self):
         nb = NBProcessor(self.path, procs=FrontmatterProc, process=True).nb
-        self.shell, self.todo, self.failed, heading = None, [], None, self.path.stem
+        self.shell, self.todo, self.stale, self.failed, heading = None, [], [], None, self.path.stem
         if str2bool(getattr(nb, 'frontmatter_', {}).get('skip_exec', False)): return
         skip = set(CFG.tst_flags.split()) - set(self.config.getoption('--nb-flags').split())
         for cell in nb.cells:
@@ -76,7 +100,9 @@ class Notebook(pytest.File):
             self.todo.append(cell)
             if not EXPORTS & flags.keys() and checks(cell):
                 yield Cells.from_parent(self, name=f'{heading} #{cell.id}', upto=cell)
-        if self.todo: yield Cells.from_parent(self, name='runs to the end', upto=None)
+        if self.todo:
+            yield Cells.from_parent(self, name='runs to the end', upto=None)
+            yield Outputs.from_parent(self, name='stored outputs are current')
 
     def run(self, upto):
         "Run the cells that have not run yet, up to and including `upto` (None: all of them)"
@@ -86,10 +112,13 @@ class Notebook(pytest.File):
             while self.todo and (upto is None or upto in self.todo):
                 cell = self.todo.pop(0)
                 self.shell.where = self.lines.get((self.path.resolve(), cell.id))
+                stored, cell.outputs = cell.outputs, []
                 self.shell.cell(cell)
                 if self.shell.exc is not None:
                     self.failed = cell.id
                     raise CellError(cell, self.shell.exc)
+                if 'drifts:' not in cell.directives_ and not is_same(was := printed(stored), now := printed(cell.outputs)):
+                    self.stale += [f'cell #{cell.id}:', *list(difflib.unified_diff(was.split('\n'), now.split('\n'), 'stored', 'now', lineterm='', n=0))]
 
     def teardown(self):
         self.shell = None
@@ -116,3 +145,12 @@ class Cells(pytest.Item):
         tb = exc.__traceback__
         while tb and 'IPython' in tb.tb_frame.f_code.co_filename: tb = tb.tb_next # show the cell's part only
         return f'cell #{cell.id}:\n{cell.source}\n\n' + ''.join(traceback.format_exception(type(exc), exc, tb))
+
+
+class Outputs(pytest.Item):
+    "What the cells have just printed is what is stored, except under `#| drifts: why` (times, sizes in memory)"
+    def runtest(self):
+        self.parent.run(None)
+        if self.parent.stale: pytest.fail('\n'.join([*self.parent.stale, 'store fresh outputs, see CONTRIBUTING.md']), pytrace=False)
+
+    def reportinfo(self): return self.path, None, f'{self.path.stem}: {self.name}'

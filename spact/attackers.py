@@ -83,7 +83,7 @@ def attack_action(
     bank:Bank, # anonymised training videos
     y:Tensor, # (N,) int64: their actions
     n_classes:int, # K
-    cfg:AttackConfig,
+    cfg:AttackConfig, # `ft`, `n_frames`, `stride`, and the budget
     seed:int=0, # of weights and batches
     on_step:Callable|None=None, # see `fit`
 )->tuple[nn.Module,nn.Module]: # half and full budget
@@ -133,7 +133,7 @@ class Standardise(nn.Module):
 def attack_attributes(
     bank:Bank, # anonymised training videos
     p:Tensor, # (N,P) float in {0,1}: their private attributes
-    cfg:AttackConfig,
+    cfg:AttackConfig, # `fb`, `width`, and the budget
     seed:int=0, # of weights and batches
     on_step:Callable|None=None, # see `fit`
 )->tuple[nn.Module,nn.Module]: # half and full budget
@@ -176,6 +176,6 @@ def verdict(
     fit:float, # figure in [0,1]
     chance:float, # what guessing reaches
     limit:float=.02, # the most that the second half of the budget may move it [S]
-)->Verdict:
+)->Verdict: # the figures, and whether they count
     "Has the attacker converged? One that cannot tell even its training videos apart has not begun."
     return Verdict(half, full, fit, abs(full-half)<limit and fit-chance>.5*(1-chance))

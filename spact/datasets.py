@@ -134,7 +134,7 @@ def read_manifest(
     split:str|None=None, # keep this split only, after checking all
     attributes:Sequence|None=None, # columns that are private attributes; None: `find_attributes`
     split_column:str='split', # column that says train, val or test
-)->Manifest:
+)->Manifest: # classes and attribute values are those of split train
     "Read and check a dataset's table."
     rows = read_rows(path)
     names = [n for n in rows[0] if n!='_line']
@@ -272,7 +272,7 @@ def save(self:Bank,
 def load(cls:Bank,
     folder:str|os.PathLike, # what `save` wrote
     mmap:bool=True, # leave the frames on disk until they are used
-)->Bank:
+)->Bank: # as it was saved
     "Read a bank."
     j, path = read_json(Path(folder)/'bank.json'), Path(folder)/'frames.npy'
     try:
@@ -360,7 +360,7 @@ class DataReport(NamedTuple):
 
 # %% ../nbs/13_datasets.ipynb #76f0e64e
 def count_labels(
-    m:Manifest,
+    m:Manifest, # as read, every split of it
 )->dict: # split -> {label: number of rows}: actions in the manifest's order, or attributes where no action is known
     "How often each label occurs."
     def count(rows):
@@ -373,7 +373,7 @@ def check_data(
     whole:bool=True, # decode every video to its end; False: only walk its packets
     workers:int=2, # threads
     progress:bool=False, # show a bar
-)->DataReport:
+)->DataReport: # `ok` when nothing was found
     "Look at every video of a dataset and list what is wrong."
     def look(r): # (content hash or None, what is wrong)
         path = manifest.root/r['path']

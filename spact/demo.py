@@ -293,7 +293,7 @@ def write_report(
 # %% ../nbs/80_demo.ipynb #e2ffaea6
 def run_demo(
     out:str|Path, # folder, made when absent
-    cfg:DemoConfig=DemoConfig(),
+    cfg:DemoConfig=DemoConfig(), # what to draw, train and attack
     workers:int|None=None, # processes; None: one a core
     resume:bool=True, # go on with what the folder holds; False: refuse it
     progress:bool=True, # show bars
@@ -340,7 +340,7 @@ def train_on(
 def evaluate_folder(
     out:str|Path, # folder, made when absent
     manifest:str|Path, # CSV of the videos, see `read_manifest`
-    cfg:StudyConfig=StudyConfig(),
+    cfg:StudyConfig=StudyConfig(), # methods, seeds, the game and the attackers
     workers:int|None=None, # processes; None: one a core
     resume:bool=True, # go on with what the folder holds; False: refuse it
     progress:bool=True, # show bars

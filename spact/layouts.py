@@ -57,7 +57,7 @@ class Item(NamedTuple):
     is_still:bool=False # one frame, as a picture
 
 def draw_item(
-    item:Item,
+    item:Item, # which
     out:Path, # the dataset's folder
     cfg:MarionetteConfig, # size, frames, seed
 ):

@@ -41,6 +41,7 @@ class MarionetteConfig:
 
     @property
     def counts(self)->dict: # split -> number of clips, of those that have any
+        "How many clips each split gets."
         return {s: n for s in SPLITS if (n := getattr(self, f'n_{s}'))}
 
 # %% ../nbs/14_marionette.ipynb #058702f8

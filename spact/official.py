@@ -307,7 +307,7 @@ def read_official(
     videos:str|os.PathLike|None=None, # where the videos are, if not where they usually are
     novel:str|os.PathLike|Sequence|None=None, # VISPR-2 list of one's own, see `novel_list`
     tell:Callable=complain, # called with a line for each fault; the row is left out
-)->Manifest:
+)->Manifest: # as a CSV of one's own would give
     "Read a dataset in its official format (Sec. 4.1)."
     if format not in FORMATS: raise BadInput(f'format: no {format!r}, there are {", ".join(FORMATS)}')
     return FORMATS[format].read(Path(root), split, videos, novel, tell)
@@ -351,7 +351,7 @@ def expected_counts(
     return {}
 
 def miscounts(
-    m:Manifest,
+    m:Manifest, # as read
     expected:dict, # of `expected_counts`, or out of counts.json
 )->list: # a line for each number that differs
     "Compare the rows of each split and class with what they should be."
@@ -372,7 +372,7 @@ def check_official(
     whole:bool=True, # decode every video to its end; False: only walk its packets
     workers:int=2, # threads
     progress:bool=False, # show a bar
-)->DataReport:
+)->DataReport: # its `mislabelled` and `miscounted` are about the lists
     "Look at every list, label and video of a dataset and list what is wrong."
     told = []
     m = read_official(format, root, split, videos, novel, told.append)

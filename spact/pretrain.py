@@ -183,9 +183,9 @@ class Game:
     ft:nn.Module # action recogniser: (B,3,T,H,W) to (B,K) logits
     fb:nn.Module # privacy branch: views to (N,D) embeddings or logits; a ModuleList where there are several
     objective:nn.Module # L_B, and the state that it keeps
-    opt_a:torch.optim.Optimizer=None
-    opt_t:torch.optim.Optimizer=None
-    opt_b:torch.optim.Optimizer=None
+    opt_a:torch.optim.Optimizer=None # of f_A
+    opt_t:torch.optim.Optimizer=None # of f_T
+    opt_b:torch.optim.Optimizer=None # of f_B
     step:int=0 # updates of f_A so far
     seen:dict=field(default_factory=dict) # running means that the monitors keep
 

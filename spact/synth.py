@@ -73,7 +73,7 @@ ROUND = 'circle', 'turn' # these go round and round; every other motion swings t
 def move(
     action:str, # a key of `MOTION`
     t:int, # frames
-    rng:np.random.Generator,
+    rng:np.random.Generator, # where tempo, swing and rest position are drawn from
 )->dict: # joint -> (t,) float: degrees; `x`, `y` in half frames; `squat` in [0,1] of a full one
     "The course of every joint: a rest position that says nothing, plus the swing that is the action."
     cycles, phase, amp = rng.uniform(1.1, 2.), rng.uniform(), rng.uniform(.85, 1.15)
@@ -118,7 +118,7 @@ def skeleton(
 # %% ../nbs/01_synth.ipynb #f0454e70
 def pose(
     action:str, # a key of `MOTION`
-    rng:np.random.Generator,
+    rng:np.random.Generator, # where the course, the size and the shake are drawn from
     t:int=16, # frames
 )->tuple: # joints as `skeleton` gives them, with the camera's shake; size of the figure; the shake (t,2)
     "Everything about a clip that moves."
@@ -148,12 +148,21 @@ class Canvas:
         self.size, self.im = size, np.zeros((3, t, size, size), np.float32) # RGB, 0 black, 1 white; colour first, as long rows are fast
         self.x = (np.arange(size, dtype=np.float32) + .5)/size*2 - 1 # pixel centres
 
-    def window(self, lo:float, hi:float)->slice: # pixels that a stroke from lo to hi can touch
+    def window(self,
+        lo:float, # where a stroke begins, in half frames from the middle
+        hi:float, # where it ends
+    )->slice: # rows or columns
+        "Pixels that a stroke from `lo` to `hi` can touch."
         a, b = (np.array([lo, hi]) + 1)*self.size/2 + [-1.5, 1.5]
         return slice(max(0, math.floor(a)), max(0, math.ceil(b)))
 
-    def blend(self, d:np.ndarray, colour, rows=slice(None), cols=slice(None)):
-        "Paint where the distance `d` (t,rows,cols) is negative, with an edge one pixel wide."
+    def blend(self,
+        d:np.ndarray, # (t,rows,cols) float: distance to the shape, half frames, negative inside
+        colour:tuple, # RGB in [0,1]
+        rows:slice=slice(None), # of the canvas that `d` is about
+        cols:slice=slice(None), # the same for columns
+    )->None:
+        "Paint where the distance is negative, with an edge one pixel wide."
         part = self.im[..., rows, cols]
         part += np.clip(.5 - d*(self.size/2), 0, 1)*(np.float32(colour).reshape(-1, 1, 1, 1) - part)
 

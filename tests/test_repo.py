@@ -1,38 +1,18 @@
-"""The repository agrees with its notebooks: the package is what they export, they are clean, the README is theirs, and
-each imports only from lower numbers."""
-import ast, filecmp, json, os, re, shutil, subprocess, sys
+"""The repository agrees with its notebooks: the package is what they export, they are clean, the README is theirs, each
+imports only from lower numbers, and together they are as we want them to be (docs/anchors.py)."""
+import filecmp, json, os, re, shutil, subprocess, sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NBS = sorted((ROOT/'nbs').glob('[0-9]*.ipynb'))
+sys.path.insert(0, str(ROOT/'docs'))
+from anchors import NBS, assertions, cells, exporting, imported, measure, module, silent, total, upward, words
 
 
 def python(code, cwd=ROOT):
     env = {k: v for k, v in os.environ.items() if k != 'IN_TEST'} # nbdev_export does nothing under IN_TEST
     return subprocess.run([sys.executable, '-c', code], cwd=cwd, env=env, check=True, capture_output=True, text=True).stdout
-
-
-def cells(nb, kind='code'):
-    return [''.join(c['source']) for c in json.loads(nb.read_text(encoding='utf-8'))['cells'] if c['cell_type'] == kind]
-
-
-def module(nb):
-    "The name that a notebook exports to, or None"
-    return next((m[1] for c in cells(nb) if (m := re.search(r'^#\|\s*default_exp\s+(\S+)', c, re.M))), None)
-
-
-def imported(code):
-    "Modules of ours that `code` imports, at any depth"
-    code = '\n'.join(l for l in code.splitlines() if not re.match(r'\s*[%!]', l))
-    for n in ast.walk(ast.parse(code)):
-        if isinstance(n, ast.Import): full = [a.name for a in n.names]
-        elif isinstance(n, ast.ImportFrom):
-            base = '.'.join(filter(None, ['spact' if n.level else '', n.module]))
-            full = [f'{base}.{a.name}' for a in n.names]
-        else: continue
-        yield from (f.split('.')[1] for f in full if f.startswith('spact.'))
 
 
 # --- what is made from the notebooks is what they make ----------------------------------------------------------------
@@ -72,17 +52,8 @@ def test_readme_is_the_index_notebook(fresh):
 
 # --- imports ----------------------------------------------------------------------------------------------------------
 def test_layers():
-    "A notebook, examples included, imports only its own module and those of lower numbers"
-    number = {m: int(nb.name[:2]) for nb in NBS if (m := module(nb))}
-    wrong = []
-    for nb in NBS:
-        own, here = module(nb), int(nb.name[:2])
-        used = {m for c in cells(nb) if not c.startswith('%%') for m in imported(c)}
-        wrong += [f'{nb.stem} imports spact.{m}' for m in sorted(used - {own}) if m in number and number[m] >= here]
-    for m, here in number.items():
-        used = set(imported((ROOT/f'spact/{m}.py').read_text(encoding='utf-8')))
-        wrong += [f'spact/{m}.py imports spact.{u}' for u in sorted(used) if number.get(u, -1) >= here]
-    assert wrong == []
+    "A notebook, examples included, and its module import only from lower numbers"
+    assert {nb.stem: up for nb in NBS if (up := upward(nb))} == {}
 
 
 def test_imported_reads_every_form():
@@ -118,6 +89,32 @@ def test_import_is_light():
     assert python(f'import spact, sys; print(sorted({heavy} & sys.modules.keys()))').strip() == '[]'
 
 
+# --- what the notebooks amount to --------------------------------------------------------------------------------------
+def test_anchors():
+    "Short definitions, tested and explained: `python docs/anchors.py` prints the table"
+    assert set(total([measure(nb) for nb in exporting()]).short()) <= {'silent'}
+
+
+def test_anchors_count_what_they_say():
+    cell = """#| exports
+@patch
+def f(self:C,
+    a:int, # documented
+    b:int=f(1,
+            2),
+)->int: # documented
+    return a
+class C:
+    "Says so."
+    x:int # documented
+    y:int
+    def go(self): pass
+def _hidden(a): pass"""
+    assert list(silent(cell)) == ['f', 'f: b', 'C: y', 'C.go']
+    assert words('# Two words\n`code` is $x$ a word\n```\nno\n```\n| no | no |\n[link](no/no.html)') == 7
+    assert assertions('assert x\ntest_eq(1, 1)\nfor i in y: test_fail(f)') == 3
+
+
 # --- what is stored ---------------------------------------------------------------------------------------------------
 def tracked():
     res = subprocess.run(['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True, text=True)
@@ -146,6 +143,27 @@ def test_stored_outputs(nb):
     assert not re.search(r'\d+%\||Warning', text)
     assert 'widgets' not in data['metadata']
     assert nb.stat().st_size < 700_000
+
+
+def test_figures_have_captions_and_alternative_texts():
+    for nb in sorted((ROOT/'nbs').rglob('[!_.]*.ipynb')):
+        for c in json.loads(nb.read_text(encoding='utf-8'))['cells']:
+            if not any(k.startswith('image/') for o in c.get('outputs', []) for k in o.get('data', {})): continue
+            lacks = [d for d in ('fig-cap', 'fig-alt') if not re.search(rf'^#\|\s*{d}: \S', ''.join(c['source']), re.M)]
+            assert lacks == [], f'{nb.name} #{c["id"]}'
+
+
+def test_outputs_that_drift_are_seen():
+    from conftest import is_same, printed
+    assert is_same('top-1 0.93, 12 clips', 'top-1 0.93, 12 clips')
+    assert is_same('loss 2.031 nats', 'loss 2.032 nats') and is_same('1.00e-07', '1.01e-07') # rounding
+    assert not is_same('loss 2.03 nats', 'loss 2.13 nats') and not is_same('3 clips', '5 clips')
+    assert not is_same('loss 2.03 nats', 'loss 2.03') and not is_same('', 'something')
+    text = dict(output_type='stream', name='stdout', text=['a\n', 'b\n'])
+    figure = lambda png: dict(output_type='display_data', data={'image/png': png, 'text/plain': '<Figure>'})
+    assert printed([text, figure('x')]) == printed([text, figure('y')]) == 'a\nb\n[image]'
+    assert printed([text]) != printed([text, figure('x')])
+    assert printed([dict(output_type='execute_result', data={'text/plain': ['3'], 'text/markdown': '**3**'})]) == '**3**'
 
 
 def test_every_notebook_has_a_title_and_a_subtitle():
