@@ -219,7 +219,7 @@ def write_video(
     try:
         with atomic(path) as tmp, av.open(str(tmp), 'w') as c:
             s = c.add_stream('libx264', rate=Fraction(fps).limit_denominator(1001), pix_fmt=pix_fmt,
-                width=a.shape[2], height=a.shape[1], options=dict(crf=str(crf), preset=preset, threads='1'))
+                width=a.shape[2], height=a.shape[1], options={'crf': str(crf), 'preset': preset, 'threads': '1', 'x264-params': 'cpu-independent=1'})
             for f in a: c.mux(s.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format='rgb24')))
             c.mux(s.encode())
     except (av.FFmpegError, OSError, ValueError) as e: raise VideoError(path, f'cannot be written ({e})') from None
