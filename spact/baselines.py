@@ -19,7 +19,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 from .action import Residual, action_net
 from .core import BadInput, generator, seeded
 from .datasets import Bank
-from .objective import loss_t
+from .objective import loss_t, n_actions
 from .pretrain import Game, GameConfig, NoAnonymiser, channels_last, draw_clips, frozen, init_ft, together
 from .unet import UNet, anonymiser
 
@@ -125,7 +125,7 @@ def noisy_features(
     on_step:Callable|None=None, # called with (updates made, updates in all, `NoisyLosses`)
 )->UNet: # f, frozen: frames (n,3,H,W) in [0,1] to the same shape, the same for the same frames
     "Noisy Features [46] for video (Algorithm 1 of Zhang et al.; nearest reading of a row in Tables 1 and 2)."
-    with seeded(seed, 'noisy'): fa, ft = channels_last(anonymiser(cfg.fa)), channels_last(action_net(cfg.ft, int(y.max())+1, cfg.weights_t))
+    with seeded(seed, 'noisy'): fa, ft = channels_last(anonymiser(cfg.fa)), channels_last(action_net(cfg.ft, n_actions(y), cfg.weights_t))
     init_ft(Game(NoAnonymiser(), ft, None, None), train, y, val, y_val, cfg, seed)
     opt = torch.optim.Adam(fa.parameters(), cfg.lr_a)
     with frozen(ft):

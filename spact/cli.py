@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['GAME', 'ATTACK', 'CLIPS', 'READ', 'game', 'attack', 'clips', 'read', 'app', 'data', 'MANIFEST', 'OUT', 'WORKERS',
-           'RESUME', 'SEED', 'SEEDS', 'METHODS', 'ATTRIBUTES', 'SKIP', 'SOURCES', 'settings', 'keys', 'options',
-           'given', 'go_on', 'OneLine', 'names', 'study_options', 'outcome', 'root', 'table_of', 'demo', 'train',
-           'evaluate', 'table', 'synth', 'check', 'main']
+           'RESUME', 'SEED', 'SEEDS', 'KNOWN', 'METHODS', 'ATTACKERS', 'DATA_ROOT', 'DIVISION', 'NOVEL', 'DRY_RUN',
+           'ATTRIBUTES', 'SKIP', 'SOURCES', 'settings', 'keys', 'options', 'given', 'go_on', 'OneLine', 'names',
+           'study_options', 'outcome', 'root', 'table_of', 'demo', 'train', 'evaluate', 'wanted', 'in_root', 'protocol',
+           'table', 'synth', 'check', 'main']
 
 # %% ../nbs/90_cli.ipynb #8177210b
 import ast, inspect, shlex, sys
@@ -78,7 +79,7 @@ def go_on(
     argv:list, # program and arguments
 )->str: # a line
     "What to say after Ctrl-C."
-    if not {'demo', 'train', 'evaluate', 'table'} & set(argv[1:2]): return 'stopped'
+    if not {'demo', 'train', 'evaluate', 'table', 'protocol'} & set(argv[1:2]): return 'stopped'
     args = [a for a in argv[1:] if a not in ('--resume', '--no-resume')]
     return f'stopped; go on with: {shlex.join(["spact", *args, "--resume"])}'
 
@@ -100,7 +101,7 @@ class OneLine(TyperGroup):
 # %% ../nbs/90_cli.ipynb #1def0a20
 GAME = '''fa ft fb members combine weights_t weights_b objective views n_frames stride clips n_frames_b pairs min_gap max_gap short tau queue
     momentum omega steps fair norm_t norm_b updates_t updates_b restart_every lr_a lr_t lr_b warmup schedule init_steps_a init_steps_t init_steps_b'''
-ATTACK = 'ft fb width n_frames stride views steps_t batch_t steps_b batch_b'
+ATTACK = 'ft fb n_frames_b width n_frames stride views steps_t batch_t steps_b batch_b'
 CLIPS = 'n_train n_val n_test'
 READ = 'size every max_frames split_column'
 game = settings('pretrain', 'GameConfig', GAME, 'The game: f_A against f_B, with f_T')
@@ -158,7 +159,13 @@ WORKERS = typer.Option(min=1, help=f'Processes side by side. {_default("one a co
 RESUME = typer.Option(help='Go on with what the folder holds.')
 SEED = typer.Option(help=f'First seed. {_default(0)}')
 SEEDS = typer.Option(min=1, help=f'How many seeds, counted up from the first. {_default(1)}')
-METHODS = typer.Option(help=f'Out of {", ".join([*keys("baselines", "baselines"), *keys("pretrain", "VARIANTS")])}; with commas. {_default("raw,downsample2,spact")}')
+KNOWN = ", ".join([*keys("baselines", "baselines"), "noisy", *keys("pretrain", "VARIANTS")])
+METHODS = typer.Option(help=f'Out of {KNOWN}; with commas. {_default("raw,downsample2,spact")}')
+ATTACKERS = typer.Option(help=f'Attack with each of these, and report the strongest on validation videos: {", ".join(keys("attackers", "ATTACKERS"))}; with commas. {_default("usual")}')
+DATA_ROOT = typer.Option(help='Folder that holds ucf101, hmdb51, vispr, pa_hmdb51 and hvu, as far as they are needed.', show_default=False)
+DIVISION = typer.Option(min=1, max=3, help='Official division of UCF101 and HMDB51.')
+NOVEL = typer.Option(help=f'List of the attributes of VISPR-2, one a line. {_default("a guess, as none is published")}')
+DRY_RUN = typer.Option('--dry-run', help='Say what would be trained, on what, and for how long; train nothing.')
 ATTRIBUTES = typer.Option(help=f'Columns that are private attributes, with commas. {_default("those with a dot in their name, or else all")}')
 SKIP = typer.Option(help='Leave out videos that cannot be read, and count them; otherwise the first one is an error.')
 SOURCES = r"Defaults: \[P] the paper, \[R] the authors' release, \[S] our choice."
@@ -226,6 +233,7 @@ def evaluate(
     seed:Annotated[int|None, SEED]=None,
     seeds:Annotated[int|None, SEEDS]=None,
     workers:Annotated[int|None, WORKERS]=None,
+    attackers:Annotated[str|None, ATTACKERS]=None,
     skip_damaged:Annotated[bool, SKIP]=False,
     resume:Annotated[bool, RESUME]=False,
     **chosen,
@@ -234,32 +242,112 @@ def evaluate(
     from spact.demo import evaluate_folder
     from spact.study import StudyConfig
     cfg = study_options(StudyConfig(on_error='skip' if skip_damaged else 'raise'), chosen, methods or ('raw' if model else None), seed, seeds,
-                        attributes=names(attributes), model=model and str(model))
+                        attributes=names(attributes), attackers=names(attackers) or ('usual',), model=model and str(model))
     if model: cfg = replace(cfg, methods=(*cfg.methods, 'model'))
     outcome(out, evaluate_folder(out, table_of(manifest), cfg, workers, resume))
 
 # %% ../nbs/90_cli.ipynb #efc3b273
+def wanted(
+    value, # what was given
+    option:str, # its name
+    what:str, # what it should be
+): # `value`
+    "An option that only some calls of a command need."
+    from spact.core import BadInput
+    if value is None: raise BadInput(f'{option}: {what}')
+    return value
+
+def in_root(
+    root:Path|None, # --data-root
+    out:Path|None, # --out
+    names:tuple, # of protocols
+    cfg, # a `StudyConfig`
+    how:dict, # division, novel, workers
+    resume:bool,
+    dry_run:bool,
+)->dict|None: # metrics.json, or None after a dry run
+    "Plan protocols, or run them."
+    from spact.demo import claimed
+    from spact.study import plan_text, run_protocols
+    wanted(root, '--data-root', 'name the folder that holds ucf101, hmdb51, vispr, pa_hmdb51 and hvu')
+    if dry_run: return typer.echo(plan_text(root, names, cfg, folder=out, **how))
+    with claimed(wanted(out, '--out', 'name a folder for the results'), 'study.json', resume): return run_protocols(out, root, names, cfg, **how)
+
 @app.command(epilog=SOURCES)
-@options(*read, *game, *attack)
-def table(
-    numbers:Annotated[list[int], typer.Argument(help='Tables of the paper: 3, 4, 5 or 6, or several.', show_default=False)],
-    data:Annotated[Path, typer.Option(help='CSV with columns path, action, split and any attributes, or a folder that holds manifest.csv.', show_default=False)],
-    out:Annotated[Path, OUT],
-    seeds:Annotated[int, typer.Option(min=1, help='How many seeds; three are the fewest that show a spread.')]=3,
-    nets:Annotated[str, typer.Option(help="Rows at the size of a CPU, small, or at the paper's, for which --fa, --ft and the rest have to be given as well.")]='small',
-    attributes:Annotated[str|None, ATTRIBUTES]=None,
+@options(*read[:3], *game, *attack)
+def protocol(
+    protocols:Annotated[list[str]|None, typer.Argument(help='Names of protocols; without one they are listed.', show_default=False)]=None,
+    data_root:Annotated[Path|None, DATA_ROOT]=None,
+    out:Annotated[Path|None, typer.Option(help='Folder for the results, made when absent.', show_default=False)]=None,
+    methods:Annotated[str|None, METHODS]=None,
+    seed:Annotated[int|None, SEED]=None,
+    seeds:Annotated[int|None, SEEDS]=None,
+    attackers:Annotated[str|None, ATTACKERS]=None,
+    division:Annotated[int, DIVISION]=1,
+    novel:Annotated[Path|None, NOVEL]=None,
+    dry_run:Annotated[bool, DRY_RUN]=False,
     workers:Annotated[int|None, WORKERS]=None,
+    skip_damaged:Annotated[bool, SKIP]=False,
     resume:Annotated[bool, RESUME]=False,
     **chosen,
 ):
-    "Run ablations of the paper, and print them beside its own figures."
-    from spact.demo import claimed
+    "Run protocols of the paper (Secs. 4.1 to 4.3) on UCF101, HMDB51, VISPR, PA-HMDB51 and HVU as they are handed out."
+    from spact.recipes import PROTOCOLS
     from spact.study import StudyConfig
-    from spact.tables import orderings, ordering_text, run_table, table_text
-    cfg = study_options(StudyConfig(), chosen, attributes=names(attributes))
-    with claimed(out, 'study.json', resume): metrics = run_table(out, table_of(data), numbers, cfg, range(seeds), nets, workers)
+    from spact.tables import protocol_text
+    if not protocols: return typer.echo('\n'.join(f'{n:20}{p.title} ({p.section})' for n, p in PROTOCOLS.items()))
+    cfg = study_options(StudyConfig(on_error='skip' if skip_damaged else 'raise'), chosen, methods, seed, seeds, attackers=names(attackers) or ('usual',))
+    metrics = in_root(data_root, out, tuple(protocols), cfg, dict(division=division, novel=novel, workers=workers), resume, dry_run)
+    if metrics: typer.echo('\n\n'.join([*(protocol_text(n, metrics) for n in dict.fromkeys(protocols)), f'all numbers: {out/"metrics.json"}']))
+
+# %% ../nbs/90_cli.ipynb #907b334f
+def _ablations(numbers, manifest, out, cfg, seeds, nets, workers, resume, dry_run):
+    from spact.demo import claimed
+    from spact.study import cost_text, plan
+    from spact.tables import methods_of, orderings, ordering_text, run_table, table_text
+    manifest = table_of(wanted(manifest, '--data', f'name the manifest that table {numbers[0]} is to be run on'))
+    if dry_run:
+        cfg = replace(cfg, methods=methods_of(numbers, nets), seeds=tuple(range(seeds)))
+        return typer.echo(f'{", ".join(cfg.methods)}\n{cost_text(plan(cfg), cfg, workers, out)}.')
+    with claimed(wanted(out, '--out', 'name a folder for the results'), 'study.json', resume):
+        metrics = run_table(out, manifest, numbers, cfg, range(seeds), nets, workers)
     for n in numbers: typer.echo(f'{table_text(n, metrics, nets)}\n\n{ordering_text(orderings(n, metrics, nets))}\n')
     typer.echo(f'all numbers: {out/"metrics.json"}')
+
+def _methods(numbers, root, out, cfg, seeds, how, resume, dry_run):
+    from spact.baselines import baselines
+    from spact.study import LEARNED
+    from spact.tables import PROTOCOL_ROWS, protocol_table_text, protocols_of
+    cfg = replace(cfg, methods=tuple(m for m in PROTOCOL_ROWS if m in baselines or m in LEARNED), seeds=tuple(range(seeds)))
+    metrics = in_root(root, out, protocols_of(numbers), cfg, how, resume, dry_run)
+    if metrics: typer.echo('\n\n'.join([*(protocol_table_text(n, metrics) for n in numbers), f'all numbers: {out/"metrics.json"}']))
+
+@app.command(epilog=SOURCES)
+@options(*read, *game, *attack)
+def table(
+    numbers:Annotated[list[int], typer.Argument(help='Tables of the paper: 1 or 2, or both; or out of 3, 4, 5 and 6.', show_default=False)],
+    data:Annotated[Path|None, typer.Option(help='For 3 to 6: CSV with columns path, action, split and any attributes, or a folder that holds manifest.csv.', show_default=False)]=None,
+    data_root:Annotated[Path|None, typer.Option(help='For 1 and 2: folder that holds ucf101, hmdb51, vispr, pa_hmdb51 and hvu.', show_default=False)]=None,
+    out:Annotated[Path|None, typer.Option(help='Folder for the results, made when absent.', show_default=False)]=None,
+    seeds:Annotated[int, typer.Option(min=1, help='How many seeds; three are the fewest that show a spread.')]=3,
+    nets:Annotated[str, typer.Option(help="Rows at the size of a CPU, small, or at the paper's, for which --fa, --ft and the rest have to be given as well.")]='small',
+    attackers:Annotated[str|None, ATTACKERS]=None,
+    attributes:Annotated[str|None, ATTRIBUTES]=None,
+    division:Annotated[int, DIVISION]=1,
+    novel:Annotated[Path|None, NOVEL]=None,
+    dry_run:Annotated[bool, DRY_RUN]=False,
+    workers:Annotated[int|None, WORKERS]=None,
+    skip_damaged:Annotated[bool, SKIP]=False,
+    resume:Annotated[bool, RESUME]=False,
+    **chosen,
+):
+    "Run tables of the paper, and print them beside its own figures."
+    from spact.core import BadInput
+    from spact.study import StudyConfig
+    cfg = study_options(StudyConfig(on_error='skip' if skip_damaged else 'raise'), chosen, attributes=names(attributes), attackers=names(attackers) or ('usual',))
+    if {1, 2} >= set(numbers): return _methods(numbers, data_root, out, cfg, seeds, dict(division=division, novel=novel, workers=workers), resume, dry_run)
+    if {1, 2} & set(numbers): raise BadInput('table: 1 and 2 are made of protocols; run them by themselves, and the others in another folder')
+    _ablations(numbers, data, out, cfg, seeds, nets, workers, resume, dry_run)
 
 # %% ../nbs/90_cli.ipynb #620bf8fc
 @data.command()

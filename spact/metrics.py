@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['thresholds', 'top1', 'by_video', 'top1_chance', 'action_report', 'counted', 'average_precision', 'cmap',
            'cmap_chance', 'cut', 'f1_per_column', 'macro_f1', 'f1_chance', 'relative_drop', 'privacy_report',
-           'Interval', 'bootstrap', 'weighted_top1', 'weighted_ap', 'weighted_cmap']
+           'Interval', 'resamples', 'interval', 'bootstrap', 'weighted_top1', 'weighted_ap', 'weighted_cmap',
+           'weighted_f1']
 
 # %% ../nbs/50_metrics.ipynb #1a054246
 from collections.abc import Callable
@@ -197,6 +198,23 @@ class Interval(NamedTuple):
     hi:float # upper end
 
 # %% ../nbs/50_metrics.ipynb #0cd544d4
+def resamples(
+    n_items:int,         # N, the number of test items
+    gen:torch.Generator, # the source of all randomness
+    n:int=1000,          # R resamples
+)->Tensor: # (R,N) float: how often each item was drawn; a row sums to N
+    "Draws of N out of N items with replacement."
+    drawn = torch.randint(n_items, (n, n_items), generator=gen)
+    return torch.zeros(n, n_items).scatter_add_(1, drawn, torch.ones(n, n_items))
+
+def interval(
+    values:Tensor,   # (R,) a figure of every resample; NaN where a resample has none
+    level:float=.95, # share of resamples inside, in (0,1) [S]: the customary one
+)->Interval: # lower and upper end
+    "What lies between two quantiles."
+    if not 0<level<1: raise BadInput(f'level must be between 0 and 1, got {level}')
+    return Interval(*torch.nanquantile(values.double(), torch.tensor([.5 - level/2, .5 + level/2], dtype=torch.double)).tolist())
+
 def bootstrap(
     stat:Callable[[Tensor], Tensor], # maps weights (R,N) to R values of the figure
     n_items:int,         # N, the number of test items
@@ -205,10 +223,7 @@ def bootstrap(
     level:float=.95,     # share of resamples inside, in (0,1) [S]: the customary one
 )->Interval: # lower and upper end
     "Percentile bootstrap over test items (Efron 1979), all resamples in one tensor."
-    if not 0<level<1: raise BadInput(f'level must be between 0 and 1, got {level}')
-    drawn = torch.randint(n_items, (n, n_items), generator=gen)
-    w = torch.zeros(n, n_items).scatter_add_(1, drawn, torch.ones(n, n_items))
-    return Interval(*torch.nanquantile(stat(w).double(), torch.tensor([.5 - level/2, .5 + level/2], dtype=torch.double)).tolist())
+    return interval(stat(resamples(n_items, gen, n)), level)
 
 # %% ../nbs/50_metrics.ipynb #5acf8974
 def weighted_top1(
@@ -241,3 +256,15 @@ def weighted_cmap(
 )->Tensor: # (R,) float: cMAP of each resample over the columns it can count
     "`cmap` of many resamples at once."
     return torch.stack([weighted_ap(s, t, w) for s,t in zip(scores.T, p.T)]).nanmean(0)
+
+# %% ../nbs/50_metrics.ipynb #cd4b23de
+def weighted_f1(
+    probs:Tensor, # (N,P) float in [0,1]
+    p:Tensor,     # (N,P) in {0,1}
+    w:Tensor,     # (R,N) float: how often each item was drawn
+    at:str|float='probability', # threshold, see `cut`
+)->Tensor: # (R,) float: F1 of each resample over the columns it can count
+    "`macro_f1` of many resamples at once."
+    yes, p = (probs>cut(at)).to(w), p.to(w)
+    n_yes, n_pos, hits = w@yes, w@p, w@(yes*p)                             # (R,P)
+    return (2*hits/(n_yes+n_pos)).where((n_pos>0)&(n_pos<w.sum(1, keepdim=True)), torch.nan).nanmean(1)

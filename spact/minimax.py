@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from .core import Collapse, generator, seeded
 from .datasets import Bank
-from .objective import loss_a, loss_t
+from .objective import guess_t, loss_a, loss_t
 from .pretrain import Game, GameConfig, Views, check_config, check_videos, draw_clips, draw_views, frozen, new_judge, private, through, together
 
 # %% ../nbs/41_minimax.ipynb #297b262c
@@ -155,22 +155,21 @@ def play(
     cfg:GameConfig, # all choices
     seed:int=0, # of the batches
     on_step:Callable|None=None, # called with (game, Losses of step A, Losses of step TB) after each step
-    p:Tensor|None=None, # (N,P) private attributes: used by the supervised objective and by no other
+    p:Tensor|None=None, # (M,P) private attributes of `shown`: used by the supervised objective and by no other
+    shown:Bank|None=None, # M videos or stills for f_B, where they are not the training videos (Sec. 4.2)
 )->Game: # the same, f_A trained
     "The two-step minimax optimisation (Sec. 3.3)."
-    check_config(cfg); check_videos(bank, cfg)
-    p = private(cfg, p, len(bank))
-    share = y.bincount()/len(y)
-    chance = -(share*share.clamp(min=1e-9).log()).sum().item()                # entropy of the actions
-    ceiling = game.objective.ceiling(min(cfg.pairs, len(bank)))
+    shown = bank if shown is None else shown
+    check_config(cfg); check_videos(shown, cfg)
+    p, chance, ceiling = private(cfg, p, len(shown)), guess_t(y), game.objective.ceiling(min(cfg.pairs, len(shown)))
     while game.step<cfg.steps:
         g = generator(seed, 'game', game.step)
         for opt, lr in ((game.opt_a, cfg.lr_a), (game.opt_t, cfg.lr_t), (game.opt_b, cfg.lr_b)): opt.param_groups[0]['lr'] = lr*pace(cfg, game.step)
-        if cfg.restart_every and game.step and game.step%cfg.restart_every==0: restart(game, bank, cfg, seed, p)
+        if cfg.restart_every and game.step and game.step%cfg.restart_every==0: restart(game, shown, cfg, seed, p)
         act = replace(cfg, norm_b='batch', rounded=True) if game.step>=(1-cfg.fair)*cfg.steps else cfg
-        a = step_a(game, draw_clips(bank, y, cfg, g), draw_views(bank, cfg, g, p) if cfg.omega or cfg.updates_b else None, act)
+        a = step_a(game, draw_clips(bank, y, cfg, g), draw_views(shown, cfg, g, p) if cfg.omega or cfg.updates_b else None, act)
         tb = step_tb(game, [draw_clips(bank, y, cfg, g) for _ in range(cfg.updates_t)],
-                     [draw_views(bank, cfg, g, p) for _ in range(cfg.updates_b)], act)
+                     [draw_views(shown, cfg, g, p) for _ in range(cfg.updates_b)], act)
         game.step += 1
         seen = watch(game, a, tb, chance, ceiling)
         if on_step: on_step(game, a, tb)

@@ -22,7 +22,7 @@ from .pretrain import frozen
 class Split(NamedTuple):
     "The videos of one split and what is known of them."
     bank:Bank # decoded frames
-    y:Tensor # (N,) int64: actions
+    y:Tensor # (N,) int64: actions; (N,K) float in {0,1} where a video has several
     p:Tensor # (N,P) float in {0,1}: private attributes
 
 class Data(NamedTuple):
@@ -37,14 +37,17 @@ class Data(NamedTuple):
 def hold_out(
     m:Manifest, # a manifest without a val split
     every:int=5, # one training video in so many [S]
+    film:Callable=lambda r: r['path'], # row -> what it was cut from: cuts of one film stay together
 )->Manifest: # the same, with a val split taken from train, class by class
     "Make a validation split where a dataset has none: the test split must decide nothing."
-    seen, rows = {}, []
+    films, val = {}, set()
     for r in m.rows:
-        n = seen[r['action']] = seen.get(r['action'], 0)+(r['split']=='train')
-        rows.append(r | dict(split='val') if r['split']=='train' and n%every==0 else r)
-    if 'val' not in {r['split'] for r in rows}: raise BadInput(f'{m.source}: no split val, and too few videos of each action to hold one out')
-    return check_rows(replace(m, rows=rows))
+        if r['split']=='train': films.setdefault(r['action'], {}).setdefault(film(r), []).append(r['path'])
+    for cuts in films.values():
+        units = list(cuts.values()) if len(cuts)>=every else [[v] for vs in cuts.values() for v in vs] # too few films: video by video
+        val.update(v for unit in units[every-1::every] for v in unit)
+    if not val: raise BadInput(f'{m.source}: no split val, and too few videos of each action to hold one out')
+    return check_rows(replace(m, rows=[r | dict(split='val') if r['path'] in val else r for r in m.rows]))
 
 # %% ../nbs/53_protocols.ipynb #166a0e41
 def read_data(
@@ -99,12 +102,21 @@ def evaluate_action(
     cfg:AttackConfig, # the same for every method
     seed:int=0, # of the attacker
     on_step:Callable|None=None, # called with (updates made, updates in all)
-)->dict: # `top1`, `top1_chance`, `per_class`, and `budget`: the `Verdict` on its top-1
-    "How well a fresh f'_T recognises the actions (A_T^1 of Sec. 4.1)."
+    keep:Callable|None=None, # called with scores (N,K) and truth of the test videos
+)->dict: # `top1`, `top1_chance` (of several actions `cmap`, `chance`), `per_class`, and `budget`: the `Verdict` on its figure
+    "How well a fresh f'_T recognises the actions (A_T^1 of Sec. 4.1, A_T^2 of several actions)."
+    several = data.train.y.ndim==2
+    metric, guess = (cmap, cmap_chance) if several else (top1, top1_chance)
     nets = attack_action(data.train.bank, data.train.y, len(data.actions), cfg, seed, on_step)
-    def figure(net, split): return top1(score_action(net, split.bank, cfg), split.y)
-    v = verdict(*[figure(net, data.val) for net in nets], figure(nets[1], some(data.train)), top1_chance(data.train.y))
-    r = action_report(score_action(nets[v.full>=v.half], data.test.bank, cfg), data.test.y, data.actions)
+    def score(net, split): return score_action(net, split.bank, cfg, several=several)
+    def figure(net, split): return metric(score(net, split), split.y)
+    v = verdict(*[figure(net, data.val) for net in nets], figure(nets[1], some(data.train)), guess(data.train.y))
+    scores = score(nets[v.full>=v.half], data.test)
+    if keep: keep(scores, data.test.y)
+    if several:
+        r = privacy_report(scores, data.test.y, data.actions, {})
+        return dict(cmap=r['cmap'], chance=r['chance'], per_class={a: f['ap'] for a, f in r['per_attribute'].items()}, budget=v._asdict())
+    r = action_report(scores, data.test.y, data.actions)
     return dict(top1=r['top1'], top1_chance=r['chance'], per_class=r['per_class'], budget=v._asdict())
 
 def evaluate_privacy(
@@ -112,13 +124,16 @@ def evaluate_privacy(
     cfg:AttackConfig, # the same for every method
     seed:int=0, # of the attacker
     on_step:Callable|None=None, # called with (updates made, updates in all)
+    keep:Callable|None=None, # called with scores (N,P) and truth of the test videos
 )->dict: # `privacy_report` on test, each group with its `Verdict`, and `budget`: the `Verdict` on the pooled cMAP
     "What a fresh f'_B reads of the private attributes (A_B^1 and A_B^2 of Sec. 4.1)."
     nets, shown = attack_attributes(data.train.bank, data.train.p, cfg, seed, on_step), some(data.train)
     seen = [(score_attributes(net, s.bank, cfg), s.p) for net, s in ((nets[0], data.val), (nets[1], data.val), (nets[1], shown))]
     def judge(j): return verdict(*[cmap(scores[:, j], p[:, j]) for scores, p in seen], cmap_chance(data.train.p[:, j]))
     v = judge(list(range(len(data.columns))))
-    r = privacy_report(score_attributes(nets[v.full>=v.half], data.test.bank, cfg), data.test.p, data.columns, data.groups)
+    scores = score_attributes(nets[v.full>=v.half], data.test.bank, cfg)
+    if keep: keep(scores, data.test.p)
+    r = privacy_report(scores, data.test.p, data.columns, data.groups)
     groups = {g: r['groups'][g] | judge([data.columns.index(c) for c in cs])._asdict() for g, cs in data.groups.items()}
     return r | dict(groups=groups, budget=v._asdict())
 
@@ -130,4 +145,6 @@ def entry(
     "Both attacks on one anonymiser as one record; it has converged when both have."
     a, b = action['budget'], privacy['budget']
     budget = {k: dict(top1=a[k], cmap=b[k]) for k in a}
-    return dict(seed=seed, **{k: v for k, v in (action | privacy).items() if k!='budget'}, budget=budget, converged=all(budget['converged'].values()))
+    both = {k: dict(action=action.get(k), privacy=privacy.get(k)) for k in ('attacker', 'attackers') if k in action | privacy}
+    if 'interval' in action: both['interval'] = action['interval'] | privacy['interval']
+    return dict(seed=seed) | action | privacy | both | dict(budget=budget, converged=all(budget['converged'].values()))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .core import BadInput, atomic, provenance, read_json, write_json
 from .datasets import Bank
 from .minimax import play
+from .objective import n_actions
 from .pretrain import Game, GameConfig, NoAnonymiser, check_config, check_videos, channels_last, init_fa, init_fb, init_ft, new_game, private
 from .unet import UNet
 
@@ -96,14 +97,17 @@ def train(
     save_every:int=50, # steps from one checkpoint to the next [S]
     source:dict|None=None, # where the videos came from, such as manifest digest and size: kept in run.json and compared on resuming
     on_progress:Callable|None=None, # called with (stage, share done in [0,1])
-    p:Tensor|None=None, p_val:Tensor|None=None, # (N,P) private attributes of both: used by the supervised objective and by no other
+    p:Tensor|None=None, p_val:Tensor|None=None, # (N,P) private attributes of both, or of `shown`: used by the supervised objective and by no other
+    shown:Bank|None=None, shown_val:Bank|None=None, # what f_B is shown, where that is not the training videos (Sec. 4.2)
 )->nn.Module: # f_A*, frozen; also in `folder/fa.safetensors`
     "Train f_A (Sec. 3.3), resumably; without privacy labels, unless the objective is supervised."
     folder, tell = Path(folder), on_progress or (lambda stage, share: None)
-    check_config(cfg); check_videos(bank, cfg); check_videos(val, cfg)
-    p, p_val = private(cfg, p, len(bank)), private(cfg, p_val, len(val))
-    wanted = dict(config=asdict(cfg), seed=seed, n_classes=int(y.max())+1, n_videos=len(bank), source=source)
+    shown, shown_val = (bank, val) if shown is None else (shown, shown_val)
+    check_config(cfg); check_videos(bank, cfg); check_videos(val, cfg); check_videos(shown, cfg)
+    p, p_val = private(cfg, p, len(shown)), private(cfg, p_val, len(shown_val))
+    wanted = dict(config=asdict(cfg), seed=seed, n_classes=n_actions(y), n_videos=len(bank), source=source)
     if p is not None: wanted['n_attributes'] = p.shape[1]
+    if shown is not bank: wanted['n_shown'] = len(shown)
     if (folder/'run.json').exists():
         if not resume: raise BadInput(f'{folder}: holds a run already; resume it or choose another folder')
         held = read_json(folder/'run.json')
@@ -118,7 +122,7 @@ def train(
         share = lambda stage: lambda k, n: tell(stage, k/n)
         starts = dict(fa=init_fa(game, bank, val, cfg, seed, share('f_A: identity')),
                       ft=init_ft(game, bank, y, val, y_val, cfg, seed, share('f_T: actions')),
-                      fb=init_fb(game, bank, val, cfg, seed, share('f_B: videos'), p, p_val) if cfg.updates_b or cfg.omega else None)
+                      fb=init_fb(game, shown, shown_val, cfg, seed, share('f_B: videos'), p, p_val) if cfg.updates_b or cfg.omega else None)
         write_json(folder/'starts.json', starts)
         save_game(folder/'game.safetensors', game)
     log = keep_log(folder/'metrics.jsonl', game.step)
@@ -129,7 +133,7 @@ def train(
         if game.step%save_every==0:
             log.flush()
             save_game(folder/'game.safetensors', game)
-    with log: play(game, bank, y, cfg, seed, on_step, p)
+    with log: play(game, bank, y, cfg, seed, on_step, p, shown)
     save_game(folder/'game.safetensors', game)
     save_anonymiser(folder/'fa.safetensors', game.fa)
     return load_anonymiser(folder)

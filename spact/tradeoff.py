@@ -4,17 +4,19 @@
 
 # %% auto #0
 __all__ = ['moved_limit', 'Spread', 'spread', 'unconverged', 'hypervolume', 'Row', 'summary', 'table', 'attribute_table',
-           'convergence_table', 'plot_tradeoff']
+           'convergence_table', 'intervals', 'Answers', 'area_intervals', 'interval_table', 'plot_tradeoff']
 
 # %% ../nbs/54_tradeoff.ipynb #54c2b09f
 from collections.abc import Iterable
 import math
 from statistics import mean, stdev
 from typing import NamedTuple
+import torch
+from torch import Tensor
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from .core import BadInput
-from .metrics import relative_drop
+from .core import BadInput, generator
+from .metrics import interval, relative_drop, resamples, weighted_cmap, weighted_f1, weighted_top1
 
 # %% ../nbs/54_tradeoff.ipynb #4e7ce6de
 class Spread(NamedTuple):
@@ -157,6 +159,59 @@ def convergence_table(
         return [m, e.get('seed', '–'), *pairs, 'yes' if not (bad := unconverged(e)) else 'not ' + ', '.join(sorted(bad))]
     return _markdown(['method', 'seed', 'top-1, half → full budget', 'cMAP, half → full budget', 'converged'],
                      [cells(m, e) for m,es in methods.items() for e in es])
+
+# %% ../nbs/54_tradeoff.ipynb #0f6c3772
+def intervals(
+    scores:Tensor, # (N,K) float: probabilities of actions, or of attributes
+    truth:Tensor, # (N,) int64: actions; or (N,K) in {0,1}
+    n:int=1000, # resamples, at most [S]
+)->dict: # 'top1', or 'cmap' and 'f1': [lower, upper] end
+    "95 % bootstrap intervals over test items of what a table reports."
+    w = resamples(len(truth), generator('intervals'), max(100, min(n, 5_000_000_000//scores.numel())))
+    figures = dict(top1=weighted_top1) if truth.ndim==1 else dict(cmap=weighted_cmap, f1=weighted_f1)
+    return {k: list(interval(f(scores, truth, w))) for k, f in figures.items()}
+
+# %% ../nbs/54_tradeoff.ipynb #3565146a
+class Answers(NamedTuple):
+    "What the attackers of one method and seed said of the test items."
+    action:tuple # scores (N,K) and truth (N,) or (N,K)
+    privacy:tuple # scores (M,P) and truth (M,P)
+
+def area_intervals(
+    answers:dict[str,list[Answers]], # method -> one a seed
+    baseline:str='raw', # the method that shares are measured against
+    paired:bool=True, # actions and attributes are those of the same videos
+    n:int=1000, # resamples [S]
+)->dict[str,list]: # method -> [lower, upper] end of its area; {} without the baseline
+    "95 % bootstrap intervals of the hyper-volume, all methods on the same draws."
+    if not answers.get(baseline): return {}
+    (_, y), (_, p) = answers[baseline][0]
+    wt = resamples(len(y), g := generator('areas'), n)
+    wb = wt if paired else resamples(len(p), g, n)
+    def prevalence(t, w): return (w@t.to(w)/w.sum(1, keepdim=True))               # (R,K)
+    guess_t = prevalence(torch.nn.functional.one_hot(y), wt).amax(1) if y.ndim==1 else prevalence(y, wt).mean(1)
+    guess_b, utility = prevalence(p, wb).mean(1), weighted_top1 if y.ndim==1 else weighted_cmap
+    def mean_over(es): return [torch.stack(v).mean(0) for v in zip(*[(utility(*e.action, wt), weighted_cmap(*e.privacy, wb)) for e in es])]
+    raw_t, raw_b = mean_over(answers[baseline])
+    def area(es):
+        t, b = mean_over(es)
+        return ((t-guess_t)/(raw_t-guess_t)).clamp(min=0) * ((raw_b-b)/(raw_b-guess_b)).clamp(min=0)
+    return {m: list(interval(area(es))) for m, es in answers.items() if es}
+
+# %% ../nbs/54_tradeoff.ipynb #8264d629
+def interval_table(
+    methods:dict[str,list[dict]], # method -> entries with an `interval`, one a seed
+    areas:dict[str,list]|None=None, # of `area_intervals`
+)->str: # Markdown; methods by area, best first
+    "Every figure with its 95 % interval over test items; the ends are means over seeds."
+    def between(es, k, mean):
+        ends = [e['interval'][k] for e in es if k in e.get('interval', {})]
+        return f'{_level(mean)} [{", ".join(_level(spread(v).mean) for v in zip(*ends))}]' if ends else _level(mean)
+    rows = [r for r in summary(methods) if r.n]
+    def area(r): return '–' if math.isnan(r.area) else f'{r.area:.2f}' + (' [{:.2f}, {:.2f}]'.format(*areas[r.method]) if r.method in (areas or {}) else '')
+    body = [[r.method, *(between(methods[r.method], k, getattr(r, k).mean) for k in ('top1', 'cmap', 'f1')), area(r)]
+            for r in sorted(rows, key=lambda r: -1 if math.isnan(r.area) else r.area, reverse=True)]
+    return _markdown(['method', 'top-1 ↑', 'cMAP ↓', 'F1 ↓', 'area ↑'], body)
 
 # %% ../nbs/54_tradeoff.ipynb #fa0d569e
 def _panel(ax, rows, methods):
