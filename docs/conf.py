@@ -150,12 +150,14 @@ def read(app, docname, source):
     source[0] = json.dumps({**raw, 'cells': cells})
 
 GROUPS = {'tutorials': 'Tutorials', 'howtos': 'How-tos', 'explanations': 'Explanations', 'results': 'Results', '.': 'Reference'}
+FIRST = ['why_minimax', 'paper_to_code', 'differences', 'limits_of_evaluation', 'ethics', 'marionette'] # where the alphabet is no reading order
 def toctree():
-    "The sidebar: the first page, then a group for every folder in reading order, notebooks by file name"
+    "The sidebar: the first page, then a group for every folder in reading order, chapters by the name of their module"
     root, pages = Path(CFG.nbs_path).resolve(), {g: [] for g in GROUPS}
-    for p in sorted(nbglob(as_path=True)):
+    for p in sorted(nbglob(as_path=True), key=lambda p: (FIRST.index(p.stem) if p.stem in FIRST else len(FIRST), p)):
         p = p.resolve().relative_to(root).with_suffix('')
-        if str(p) != root_doc: pages[str(p.parent)].append(p.as_posix())
+        entry = f'{p.name[3:]} <{p.as_posix()}>' if re.match(r'\d\d_', p.name) else p.as_posix()
+        if str(p) != root_doc: pages[str(p.parent)].append(entry)
     tree = lambda caption, entries: '\n'.join(['```{toctree}', ':hidden:', f':caption: {caption}', '', *entries, '```'])
     return '\n\n'.join([tree('Get started', [f'{CFG.title} <self>']), *(tree(GROUPS[g], ps) for g, ps in pages.items() if ps)])
 

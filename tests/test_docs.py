@@ -1,6 +1,7 @@
 """The documentation site builds from the notebooks, with warnings as errors, and asks no other host for anything."""
 import re, subprocess, sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -47,3 +48,22 @@ def test_nothing_is_loaded_from_elsewhere(site):
         text = p.read_text(encoding='utf-8')
         loads = re.findall(r'<(?:script|img|iframe)[^>]+src="(https?:[^"]+)"|<link[^>]+rel="stylesheet"[^>]+href="(https?:[^"]+)"', text)
         assert loads == [], p.name
+
+
+def test_no_link_is_broken(site):
+    "Every link within the site leads to a file, and to a place in it"
+    text = {p: p.read_text(encoding='utf-8') for p in site.rglob('*.html')}
+    ids = {p: set(re.findall(r'\s(?:id|name)="([^"]+)"', t)) for p, t in text.items()}
+    broken = set()
+    for p, t in text.items():
+        for link in set(re.findall(r'\s(?:href|src)="([^"]+)"', t)):
+            if re.match(r'[a-z]+:', link): continue # another site, or data
+            path, _, place = link.replace('&amp;', '&').partition('#')
+            to = (p.parent/unquote(path.partition('?')[0])).resolve() if path else p
+            if not to.exists() or place and to in ids and unquote(place) not in ids[to]: broken.add(f'{p.name}: {link}')
+    assert broken == set()
+
+
+def test_search_knows_the_symbols(site):
+    index = (site/'searchindex.js').read_text(encoding='utf-8')
+    assert all(name in index for name in ('nt_xent', 'step_tb', 'check_clip'))
