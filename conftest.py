@@ -17,6 +17,7 @@ from nbdev.process import NBProcessor
 os.environ.setdefault('MPLBACKEND', 'agg')
 os.environ.setdefault('OMP_NUM_THREADS', '1') # one process a core runs tests, and their numbers must not depend on threads
 os.environ['IN_TEST'] = '1' # nbdev_export() in a notebook's last cell does nothing while this is set
+os.environ.setdefault('SPACT_STATIC', '1') # widgets leave a page of themselves, as where outputs are stored
 CFG = get_config(path=Path(__file__).parent)
 EXPORTS = {'export', 'exports', 'exporti'}
 
