@@ -44,6 +44,7 @@ mathjax = Path(importlib.import_module('sphinx-mathjax-offline').__file__).paren
 html_static_path = ['_static', str(mathjax)]  # MathJax as one file, from PyPI: the site loads nothing from elsewhere
 mathjax_path = 'tex-svg.js'
 html_css_files = ['spact.css']
+html_favicon = '_static/favicon.svg'         # every browser asks for one
 
 # --- nbdev ------------------------------------------------------------------------------------------------------------
 syms = {}                                     # every documented symbol: as written in backticks -> full name

@@ -1,24 +1,9 @@
 """The documentation site builds from the notebooks, with warnings as errors, and asks no other host for anything."""
-import re, subprocess, sys
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope='session')
-def site(tmp_path_factory):
-    "The folder of the built site"
-    pytest.importorskip('sphinx', reason="needs Sphinx: pip install -e '.[docs]'")
-    pytest.importorskip('myst_nb', reason="needs myst-nb: pip install -e '.[docs]'")
-    if not (ROOT/'nbs/index.ipynb').exists(): pytest.skip('no nbs/index.ipynb, the site has no first page')
-    out = tmp_path_factory.mktemp('site')
-    cmd = [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going', '-d', out/'trees', '-c', 'docs', 'nbs', out/'html']
-    res = subprocess.run(cmd, cwd=ROOT, capture_output=True, text=True)
-    assert res.returncode == 0, res.stderr
-    return out/'html'
 
 
 def test_every_notebook_is_a_page(site):
