@@ -464,7 +464,7 @@ def limits(
     "What the two losses are when their players guess."
     held = read_json(Path(folder)/'run.json')
     cfg, p = GameConfig(**held['config']), torch.full((2, held.get('n_attributes', 1)), .5)
-    return dict(lt=math.log(held['n_classes']), lb=new_judge(cfg, p)[1].ceiling(min(cfg.pairs, held['n_videos'])))
+    return dict(lt=math.log(held['n_classes']), lb=new_judge(cfg, p)[1].ceiling(min(cfg.pairs, held.get('n_shown', held['n_videos']))))
 
 def loss_plot(
     log:list, # of `read_log`
