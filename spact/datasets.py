@@ -221,7 +221,15 @@ def take(self:Bank,
     if beyond.any():
         i = int(beyond.nonzero()[0])
         raise BadInput(f'{self.rows[items[i]]["path"]}: frames {idx[i].tolist()} asked for, it has {self.n_frames[items[i]]}')
-    return (self.frames[self.start[items][:, None]+idx].float()/255).transpose(1, 2)
+    where = (self.start[items][:, None]+idx).to(self.frames.device)
+    return (self.frames[where].float()/255).transpose(1, 2)
+
+@patch
+def to(self:Bank,
+    device:str|torch.device, # such as 'cuda'
+)->Bank: # with its frames there; lengths and rows stay
+    "Move the frames."
+    return replace(self, frames=self.frames.to(device))
 
 # %% ../nbs/13_datasets.ipynb #7a6a6b76
 @patch

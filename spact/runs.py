@@ -64,7 +64,8 @@ def save_game(
         states = getattr(game, f'opt_{name[1]}').state_dict()['state']
         tensors |= {f'opt_{name[1]}.{i}.{k}': v for i, s in states.items() for k, v in s.items()}
     tensors |= {f'objective.{k}': v for k, v in game.objective.state_dict().items()}
-    _write(path, tensors, {'step': str(game.step), 'seen': json.dumps(game.seen)})
+    head = dict(step=game.step, seen=game.seen, scaler=game.scaler.state_dict())
+    _write(path, tensors, {k: json.dumps(v) for k, v in head.items()})
 
 def load_game(
     path:str|Path, # what `save_game` wrote
@@ -81,9 +82,11 @@ def load_game(
             opt, state = getattr(game, f'opt_{name[1]}'), {}
             for k, v in part(f'opt_{name[1]}.').items():
                 i, key = k.split('.', 1)
-                state.setdefault(int(i), {})[key] = v
+                of = opt.param_groups[0]['params'][int(i)]
+                state.setdefault(int(i), {})[key] = torch.empty_like(of).copy_(v) if v.shape==of.shape else v # laid out as its weight: a fused Adam trusts that
             opt.load_state_dict(opt.state_dict() | {'state': state})
         game.step, game.seen = int(head['step']), json.loads(head['seen'])
+        if game.scaler.is_enabled(): game.scaler.load_state_dict(json.loads(head['scaler']))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as e:
         raise BadInput(f'{path}: not a checkpoint of this game ({str(e).splitlines()[0]})') from None
     return game
@@ -118,7 +121,7 @@ def train(
         differ = [k for k, v in wanted.items() if held.get(k)!=v]
         if differ: raise BadInput(f'{folder}: holds a run with another {" and ".join(differ)}; choose another folder')
         if (folder/'fa.safetensors').exists(): return load_anonymiser(folder)
-    game = new_game(cfg, wanted['n_classes'], seed, p)
+    game = new_game(cfg, wanted['n_classes'], seed, p, bank.frames.device)
     def keep():
         if keep_every and game.step%keep_every==0: save_game(folder/'checkpoints'/f'{game.step:06}.safetensors', game)
     if not (folder/'run.json').exists(): write_json(folder/'run.json', wanted | provenance(seed))
