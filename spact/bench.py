@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 from .augment import RELEASE
-from .core import BadInput, fold_time, generator, provenance, seeded, unfold_time
+from .core import BadInput, fold_time, generator, provenance, unfold_time
 from .minimax import step_a, step_tb
 from .ntxent import nt_xent, nt_xent_one_sided
 from .objective import loss_a, loss_t

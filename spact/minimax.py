@@ -166,12 +166,14 @@ def draw_step(
     y:Tensor, # (N,) int64: their actions
     cfg:GameConfig, # `views`, `omega`, `updates_t`, `updates_b`, and the sizes of batches
     g:torch.Generator, # where the choice comes from
-    p:Tensor|None=None, # see `private`
+    p:Tensor|None=None, # (M,P) private attributes of `shown`, see `private`
+    shown:Bank|None=None, # M videos or stills for f_B; None: the training videos
 )->tuple: # (clips, views) for step A; and for step TB a list of clips and a list of views
     "All that one step of the game looks at."
-    a = draw_batch(bank, y, cfg, g, p) if cfg.omega or cfg.updates_b else (draw_clips(bank, y, cfg, g), None)
-    if cfg.views!='shared': return a, [draw_clips(bank, y, cfg, g) for _ in range(cfg.updates_t)], [draw_views(bank, cfg, g, p) for _ in range(cfg.updates_b)]
-    clips, views = zip(*[draw_batch(bank, y, cfg, g, p) for _ in range(cfg.updates_t)])
+    shown = bank if shown is None else shown
+    a = draw_batch(bank, y, cfg, g, p, shown) if cfg.omega or cfg.updates_b else (draw_clips(bank, y, cfg, g), None)
+    if cfg.views!='shared': return a, [draw_clips(bank, y, cfg, g) for _ in range(cfg.updates_t)], [draw_views(shown, cfg, g, p) for _ in range(cfg.updates_b)]
+    clips, views = zip(*[draw_batch(bank, y, cfg, g, p, shown) for _ in range(cfg.updates_t)])
     return a, clips, views[:cfg.updates_b]
 
 def play(

@@ -163,10 +163,12 @@ def draw_batch(
     y:Tensor, # (N,) int64: their actions
     cfg:GameConfig, # as in `draw_clips` and `draw_views`
     g:torch.Generator, # where the choice comes from
-    p:Tensor|None=None, # (N,P) private attributes of the videos, to go along
+    p:Tensor|None=None, # (M,P) private attributes of `shown`, to go along
+    shown:Bank|None=None, # M videos or stills for f_B; None: the same videos
 )->tuple: # (x, y) of `draw_clips`, and `Views` or `Moments`
     "A batch for both branches."
-    if cfg.views!='shared': return draw_clips(bank, y, cfg, g), draw_views(bank, cfg, g, p)
+    if cfg.views!='shared': return draw_clips(bank, y, cfg, g), draw_views(bank if shown is None else shown, cfg, g, p)
+    if shown is not None and shown is not bank: raise BadInput("views 'shared' are frames of the clips that f_T sees; f_B cannot be shown others")
     i = torch.randperm(len(bank), generator=g)[:cfg.clips] # different videos: each is a negative of the others
     x = bank.take(i, clip_index(bank.n_frames[i], cfg.n_frames, cfg.stride, g))
     pair = SF(cfg.min_gap, cfg.max_gap, short=cfg.short)(torch.full((len(i),), cfg.n_frames), g, stride=cfg.stride)
