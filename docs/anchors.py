@@ -7,6 +7,7 @@
     silent   public definitions without a docstring, and parameters or fields of theirs without a docment
 """
 import ast, json, re, sys
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -17,6 +18,7 @@ DEFS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
 BARS = dict(upward=0, median=10, asserts=3, words=4, silent=0)
 
 
+@cache
 def cells(nb, kind='code'):
     return [''.join(c['source']) for c in json.loads(nb.read_text(encoding='utf-8'))['cells'] if c['cell_type'] == kind]
 
