@@ -185,6 +185,7 @@ _STYLE = '''
 .spact-explorer caption { text-align: left; font-style: normal; }
 .spact-explorer th, .spact-explorer td { padding: .15em .6em .15em 0; text-align: left; border: 0; background: none; white-space: nowrap; }
 .spact-explorer td:first-child, .spact-explorer th { white-space: normal; }
+.spact-explorer th:first-child { min-width: 9em; }
 .spact-explorer tr { background: none !important; }
 .spact-explorer tr.on { font-weight: 700; }
 '''
@@ -308,6 +309,16 @@ class Plot:
         "A disc."
         cx, cy = self.at(x, y)
         return self.add('circle', cx=cx, cy=cy, r=r, **kw)
+
+    def square(self,
+        x:float, # where it is
+        y:float, # where it is, upwards
+        r:float=4, # half its side, in the plot's units
+        **kw, # attributes
+    )->'Plot': # itself
+        "A square, where there are more kinds of marks than colours."
+        cx, cy = self.at(x, y)
+        return self.add('rect', x=round(cx-r, 1), y=round(cy-r, 1), width=2*r, height=2*r, **kw)
 
     def text(self,
         x:float, # where the words begin
@@ -587,7 +598,7 @@ def leaks(
     key:str|None, # a value of `ATTACKERS`
 )->dict: # privacy metric -> figure; what this attacker was not asked is not there
     "What an attacker read, by metric."
-    if key: return {'cMAP': e['budget'][key]['cmap']} | {f'cMAP of {g}': v[key] for g, v in e['groups'].items() if key in v}
+    if key: return {'cMAP': e['budget'][key]['cmap']} | {f'cMAP of {g}': v[key] for g, v in e.get('groups', {}).items() if key in v}
     figures = {'cMAP': e['cmap'], 'F1': e.get('f1')} | {f'cMAP of {g}': v['cmap'] for g, v in e.get('groups', {}).items()}
     figures |= {f'AP of {a}': v['ap'] for a, v in e.get('per_attribute', {}).items()}
     return {k: v for k, v in figures.items() if v is not None}
@@ -643,10 +654,10 @@ def tradeoff_plot(
     chance = {k: 100*spread(m.chance.get(k) for m in shown).mean for k in ('top-1', metric)}
     if not near: plot.line((0, 100), [chance['top-1']]*2, **DOTTED).line([chance[metric]]*2, (0, 100), **DOTTED)
     for m, xy in zip(shown, at):
-        colour, says = COLOURS[methods.index(m.method)%len(COLOURS)], sentence(m, metric)
-        fill = 'transparent' if is_bound(m, metric) or is_bound(m, 'top-1') else colour
+        (again, k), says = divmod(methods.index(m.method), len(COLOURS)), sentence(m, metric)
+        fill = 'transparent' if is_bound(m, metric) or is_bound(m, 'top-1') else COLOURS[k]
         focus = dict(tabindex=0, role='img', aria_label=says) if near else {}
-        plot.dot(*xy, 6 if near else 4, stroke=colour, stroke_width=2, fill=fill, data_says=says, data_methods=m.method, **focus)
+        (plot.square if again else plot.dot)(*xy, 6 if near else 4, stroke=COLOURS[k], stroke_width=2, fill=fill, data_says=says, data_methods=m.method, **focus)
     return plot.svg(f'{len(shown)} runs: action top-1 against {metric}; dotted: chance.', 'the same runs, closer' if near else 'from chance to perfect', 'group' if near else 'img')
 
 def tradeoff_table(
@@ -658,7 +669,7 @@ def tradeoff_table(
     rows = []
     for k, name in enumerate(methods):
         own = [m for m in seen if m.method==name and metric in m.leak]
-        dot = ft('span', '● ', style=f'color:{COLOURS[k%len(COLOURS)]}')
+        dot = ft('span', '● ' if k<len(COLOURS) else '■ ', style=f'color:{COLOURS[k%len(COLOURS)]}')
         figures = spread(m.top1 for m in own), spread(m.leak[metric] for m in own)
         rows.append(ft('tr', ft('td', dot, name), *[ft('td', str(v)) for v in (len(own), *figures)], data_methods=name))
     head = ft('tr', *[ft('th', c, scope='col') for c in ('method', 'runs', 'top-1 (%)', f'{metric} (%)')])
