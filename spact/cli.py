@@ -7,7 +7,7 @@ __all__ = ['GAME', 'ATTACK', 'CLIPS', 'READ', 'game', 'attack', 'clips', 'read',
            'RESUME', 'SEED', 'SEEDS', 'KNOWN', 'METHODS', 'ATTACKERS', 'DATA_ROOT', 'DIVISION', 'NOVEL', 'DRY_RUN',
            'ATTRIBUTES', 'SKIP', 'SOURCES', 'settings', 'keys', 'options', 'given', 'go_on', 'OneLine', 'names',
            'study_options', 'outcome', 'root', 'table_of', 'demo', 'train', 'evaluate', 'wanted', 'in_root', 'protocol',
-           'table', 'synth', 'check', 'main']
+           'table', 'bench', 'synth', 'check', 'main']
 
 # %% ../nbs/90_cli.ipynb #8177210b
 import ast, inspect, shlex, sys
@@ -39,20 +39,20 @@ def settings(
         n = found[f]
         kind, default = ast.unparse(n.annotation).split(' |')[0], ast.literal_eval(n.value)
         help = source.splitlines()[n.lineno-1].partition('# ')[2].replace('`', '').replace('[', r'\[')
-        flag = '--' + (prefix+f.removeprefix('n_')).replace('_', '-')
-        o = typer.Option(None, flag, help=f'{help} {_default(default)}', show_default=False, rich_help_panel=panel)
-        return inspect.Parameter(prefix+f, inspect.Parameter.KEYWORD_ONLY, default=o, annotation={'int': int, 'float': float, 'str': str}[kind]|None)
+        flag = (prefix+f.removeprefix('n_')).replace('_', '-')
+        o = typer.Option(None, f'--{flag}', help=f'{help} {_default(default)}', show_default=False, rich_help_panel=panel)
+        return inspect.Parameter(prefix+f, inspect.Parameter.KEYWORD_ONLY, default=o, annotation={'int': int, 'float': float, 'str': str, 'bool': bool}[kind]|None)
     return list(map(option, fields.split()))
 
 # %% ../nbs/90_cli.ipynb #dc05aab2
 def keys(
     module:str, # module of ours
-    name:str, # a dict that it defines
-)->list: # its keys, or those that are written out
+    name:str, # a dict or a tuple that it defines
+)->list: # its keys, or those that are written out; the entries of a tuple
     "What there is to choose from, as the source states it."
     body = ast.parse((files('spact')/f'{module}.py').read_text(encoding='utf-8')).body
     table = next(n.value for n in body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0])==name)
-    return [k.value for k in table.keys if k]
+    return [k.value for k in table.keys if k] if isinstance(table, ast.Dict) else list(ast.literal_eval(table))
 
 # %% ../nbs/90_cli.ipynb #dd7882d5
 def options(
@@ -100,7 +100,8 @@ class OneLine(TyperGroup):
 
 # %% ../nbs/90_cli.ipynb #1def0a20
 GAME = '''fa ft fb members combine weights_t weights_b objective views n_frames stride clips n_frames_b pairs min_gap max_gap short tau queue
-    momentum omega steps fair norm_t norm_b updates_t updates_b restart_every lr_a lr_t lr_b warmup schedule init_steps_a init_steps_t init_steps_b'''
+    momentum omega steps fair norm_t norm_b updates_t updates_b restart_every lr_a lr_t lr_b warmup schedule init_steps_a init_steps_t init_steps_b
+    precision recompute compile fused'''
 ATTACK = 'ft fb n_frames_b width n_frames stride views steps_t batch_t steps_b batch_b'
 CLIPS = 'n_train n_val n_test'
 READ = 'size every max_frames split_column'
@@ -348,6 +349,21 @@ def table(
     if {1, 2} >= set(numbers): return _methods(numbers, data_root, out, cfg, seeds, dict(division=division, novel=novel, workers=workers), resume, dry_run)
     if {1, 2} & set(numbers): raise BadInput('table: 1 and 2 are made of protocols; run them by themselves, and the others in another folder')
     _ablations(numbers, data, out, cfg, seeds, nets, workers, resume, dry_run)
+
+# %% ../nbs/90_cli.ipynb #b32830c3
+@app.command()
+def bench(
+    what:Annotated[list[str]|None, typer.Argument(help=f'Out of {", ".join(keys("bench", "BENCHES"))}. {_default("all")}', show_default=False)]=None,
+    quick:Annotated[bool, typer.Option('--quick', help='Small sizes, a minute on a CPU.')]=False,
+    device:Annotated[str, typer.Option(help='Of the step: cpu or cuda.')]='cpu',
+    out:Annotated[Path|None, typer.Option(help='JSON file to write.', show_default=False)]=None,
+):
+    "Measure what each choice brings, as ratios against the plain way, taken in one run."
+    from spact.bench import BENCHES, bench_text, run_bench
+    from spact.core import write_json
+    result = run_bench(tuple(what or BENCHES), quick, device)
+    if out: write_json(out, result)
+    typer.echo(bench_text(result))
 
 # %% ../nbs/90_cli.ipynb #620bf8fc
 @data.command()
