@@ -518,7 +518,9 @@ def minimax_explorer(
     t:int=0, # which of their frames
 )->Explorer: # losses with their limits, frames, and the trade-off point, by step
     "Scrub through a game (Sec. 3.3)."
-    log, limit, games, cfg = read_log(folder), limits(folder), kept_games(folder), GameConfig(**read_json(Path(folder)/'run.json')['config'])
+    log, limit, cfg = read_log(folder), limits(folder), GameConfig(**read_json(Path(folder)/'run.json')['config'])
+    if not log: raise BadInput(f'{folder}: its game has no step yet')
+    games = {k: g for k, g in kept_games(folder).items() if k<=len(log)}          # a run that was cut off may have logged less than it kept
     path = {k: standing(g, bank, y, cfg) for k, g in games.items()}
     im = bank.take(torch.arange(n), torch.full((n, 1), t))[:, :, 0]
     def frames(step):
