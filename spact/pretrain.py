@@ -247,7 +247,7 @@ def new_game(
     n_classes:int, # K, the number of actions
     seed:int=0, # of the weights
     p:Tensor|None=None, # see `new_judge`
-    device:str|torch.device='cpu', # where the players are: where the bank's frames are
+    device:str|torch.device|None=None, # where the players are: where the bank's frames are; None: where torch makes them
 )->Game: # untrained players, Adam for each
     "Three networks and their optimisers."
     with seeded(seed, 'players'):
@@ -257,9 +257,9 @@ def new_game(
     if cfg.recompute and cfg.fa!='none': recomputed(fa)
     for n in (fa, ft, *(fb if isinstance(fb, nn.ModuleList) else [fb])):
         if cfg.compile: n.compile()
-    nets = [n.to(device) for n in (fa, ft, fb, objective)]
+    nets = [n if device is None else n.to(device) for n in (fa, ft, fb, objective)]
     adam = [torch.optim.Adam([dict(params=list(n.parameters()))], lr, fused=cfg.fused or None) for n, lr in zip(nets, (cfg.lr_a, cfg.lr_t, cfg.lr_b))]
-    return Game(*nets, *adam, scaler_for(cfg.precision, torch.device(device).type))
+    return Game(*nets, *adam, scaler_for(cfg.precision, torch.device(device or 'cpu').type))
 
 # %% ../nbs/40_pretrain.ipynb #3a4b7661
 @contextmanager
