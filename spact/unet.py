@@ -53,7 +53,8 @@ class UNet(nn.Module):
         if min(h, w) < k*2**len(self.down):
             raise BadInput(f"frames: this f_A needs at least {k*2**len(self.down)} pixels a side, got {(h, w)}")
         kw = dict(mode='nearest') if self.config['up'] == 'nearest' else dict(mode='bilinear', align_corners=True)
-        x, skips = F.pad(im, (0, -w % k, 0, -h % k), mode='replicate') if h % k or w % k else im, []
+        odd = torch.compiler.is_exporting() or h % k or w % k                 # an exported graph takes odd sizes too
+        x, skips = F.pad(im, (0, -w % k, 0, -h % k), mode='replicate') if odd else im, []
         x = self.stem(F.pixel_unshuffle(x, k))
         for block in self.down:
             skips.append(x)
