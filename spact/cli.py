@@ -7,7 +7,7 @@ __all__ = ['GAME', 'ATTACK', 'CLIPS', 'READ', 'game', 'attack', 'clips', 'read',
            'RESUME', 'SEED', 'SEEDS', 'KNOWN', 'METHODS', 'ATTACKERS', 'DATA_ROOT', 'DIVISION', 'NOVEL', 'DRY_RUN',
            'ATTRIBUTES', 'SKIP', 'SOURCES', 'settings', 'keys', 'options', 'given', 'go_on', 'OneLine', 'names',
            'study_options', 'outcome', 'root', 'table_of', 'demo', 'train', 'evaluate', 'wanted', 'in_root', 'protocol',
-           'table', 'bench', 'synth', 'check', 'main']
+           'table', 'bench', 'synth', 'check', 'main', 'anonymize', 'export']
 
 # %% ../nbs/90_cli.ipynb #8177210b
 import ast, inspect, shlex, sys
@@ -402,3 +402,56 @@ def check(
 def main():
     "The program `spact`."
     app()
+
+# %% ../nbs/90_cli.ipynb #1eaa7b1a
+@app.command()
+@options(*settings('anonymize', 'AnonymizeConfig', 'size strength crf batch device backend', 'How'))
+def anonymize(
+    inputs:Annotated[list[str], typer.Argument(help='Videos, folders and patterns.', show_default=False)],
+    out:Annotated[Path|None, typer.Option('--out', '-o', help=f'A file for one video, a folder for many. {_default("beside each video, NAME_spact.mp4")}')]=None,
+    model:Annotated[str, typer.Option(help='f_A: the carried light, a run, a .safetensors file or a name of the Hugging Face Hub.')]='light',
+    half:Annotated[bool, typer.Option('--half', help='Compute in bfloat16, faster where the processor knows it.')]=False,
+    side_by_side:Annotated[bool, typer.Option('--side-by-side', help='The original to the left, for looking.')]=False,
+    keep_audio:Annotated[bool, typer.Option('--keep-audio', help='Copy the sound; a voice tells who speaks.')]=False,
+    force:Annotated[bool, typer.Option('--force', help='Overwrite.')]=False,
+    dry_run:Annotated[bool, typer.Option('--dry-run', help='Look at every video, and write nothing.')]=False,
+    **chosen,
+):
+    "Pass videos through f_A; sound and metadata stay out."
+    from spact import folders
+    from spact.anonymize import AnonymizeConfig
+    from spact.pretrained import find_model
+    cfg = AnonymizeConfig(half=half, side_by_side=side_by_side, keep_audio=keep_audio, force=force, **given(chosen, ' '.join(chosen)))
+    fa, results = find_model(model), []
+    for text in folders.caveats(fa, cfg): typer.echo(text)
+    for r in folders.anonymize(inputs, out, fa, cfg, dry_run, progress=True):
+        results.append(r)
+        typer.echo(f'spact: {folders.line(r)}' if r.problem else folders.line(r), err=bool(r.problem))
+    typer.echo(folders.total(results))
+    raise typer.Exit(folders.exit_code(results))
+
+@app.command()
+def export(
+    model:Annotated[str, typer.Argument(help='f_A, as for anonymize.')]='light',
+    out:Annotated[Path, typer.Option('--out', '-o', help='Folder for the files.')]=Path(),
+    onnx:Annotated[bool, typer.Option('--onnx', help='NAME.onnx')]=False,
+    openvino:Annotated[bool, typer.Option('--openvino', help='NAME.xml and NAME.bin')]=False,
+    torch_export:Annotated[bool, typer.Option('--torch-export', help='NAME.pt2')]=False,
+    safetensors:Annotated[bool, typer.Option('--safetensors', help='A folder NAME with weights, configuration and card.')]=False,
+    metrics:Annotated[list[str], typer.Option(help='For the card: HEADING=metrics.json of a study; the first one of these weights. Several times.')]=[],
+    name:Annotated[str|None, typer.Option(help=f'What to call it. {_default("as it is called")}')]=None,
+    half:Annotated[bool, typer.Option('--half', help='Store 16-bit weights in the folder.')]=False,
+    push:Annotated[str|None, typer.Option(help='Send it to this name of the Hugging Face Hub, OWNER/NAME.')]=None,
+):
+    "Write f_A for other programs, and check it against PyTorch."
+    from spact.core import BadInput
+    from spact.export import export as write
+    from spact.pretrained import find_model, save_model, with_metrics
+    kinds = [k for k, wanted in {'onnx': onnx, 'openvino': openvino, 'torch-export': torch_export}.items() if wanted]
+    if not (kinds or safetensors or push): raise BadInput('export: say to what, by --onnx, --openvino, --torch-export, --safetensors or --push')
+    fa, studies = with_metrics(find_model(model), metrics, name)
+    for e in write(fa, out, kinds): typer.echo(f'{e.path}: largest difference to PyTorch {e.off:.1e}')
+    if safetensors: typer.echo(f'{save_model(out/Path(fa.name).name, fa, studies, half)}: weights, configuration and card')
+    if push:
+        from spact.hub import HubUNet
+        typer.echo(HubUNet.of(fa).push_to_hub(push, model_card_kwargs=dict(metrics=studies)))
