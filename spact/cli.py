@@ -215,13 +215,14 @@ def train(
     seed:Annotated[int, typer.Option(help='Of weights and batches.')]=0,
     skip_damaged:Annotated[bool, SKIP]=False,
     resume:Annotated[bool, RESUME]=False,
+    keep_every:Annotated[int, typer.Option(min=0, help='Keep a checkpoint at every so many steps, to look into the game later (spact.widgets); 0: none.')]=0,
     **chosen,
 ):
     "Train an anonymiser on a folder of videos; no private attribute is read."
     from spact.demo import train_on
     from spact.study import StudyConfig
     cfg = study_options(StudyConfig(on_error='skip' if skip_damaged else 'raise'), chosen)
-    typer.echo(f'anonymiser: {train_on(out, table_of(manifest), cfg, seed, resume)}')
+    typer.echo(f'anonymiser: {train_on(out, table_of(manifest), cfg, seed, resume, keep_every=keep_every)}')
 
 @app.command(epilog=SOURCES)
 @options(*read, *game, *attack)

@@ -322,6 +322,7 @@ def train_on(
     seed:int=0, # of weights and batches
     resume:bool=True, # go on with the run in the folder; False: refuse it
     progress:bool=True, # show bars
+    keep_every:int=0, # keep a checkpoint at every so many steps, as in `train`; 0: none
 )->Path: # fa.safetensors
     "Train f_A on a folder of videos (Sec. 3.3)."
     with claimed(out, 'run.json', resume) as out:
@@ -333,7 +334,7 @@ def train_on(
             def show(stage, share):
                 if stage not in stages: stages.append(stage); bar.reset(); bar.set_description_str(stage)
                 bar.n = round(100*share, 1); bar.refresh()
-            train(out, a, m.y(a.rows), b, m.y(b.rows), cfg.game, seed, source=source_of(manifest, cfg), on_progress=show)
+            train(out, a, m.y(a.rows), b, m.y(b.rows), cfg.game, seed, source=source_of(manifest, cfg), on_progress=show, keep_every=keep_every)
     return out/'fa.safetensors'
 
 # %% ../nbs/80_demo.ipynb #7c7682ed
