@@ -88,7 +88,7 @@ class R3D(nn.Module):
         return self.net(x)
 
 # %% ../nbs/21_action.ipynb #103fbfc2
-WEIGHTS = {'kinetics': 'KINETICS400_V1', 'imagenet': 'IMAGENET1K_V1'} # our names for torchvision's
+WEIGHTS = {'kinetics': 'KINETICS400_V1', 'imagenet': 'IMAGENET1K_V1', 'coco': 'COCO_V1'} # our names for torchvision's
 
 def published(
     build:Callable, # torchvision's constructor, such as `r3d_18`

@@ -104,7 +104,7 @@ GAME = '''fa ft fb members combine weights_t weights_b objective views n_frames 
     precision recompute compile fused'''
 ATTACK = 'ft fb n_frames_b width n_frames stride views steps_t batch_t steps_b batch_b'
 CLIPS = 'n_train n_val n_test'
-READ = 'size every max_frames split_column'
+READ = 'size every max_frames split_column people boxes'
 game = settings('pretrain', 'GameConfig', GAME, 'The game: f_A against f_B, with f_T')
 attack = settings('attackers', 'AttackConfig', ATTACK, "The attackers f'_T and f'_B, the same for every method", 'attack_')
 clips = settings('marionette', 'MarionetteConfig', CLIPS, 'The benchmark')
@@ -208,7 +208,7 @@ def demo(
 
 # %% ../nbs/90_cli.ipynb #3acf021c
 @app.command(epilog=SOURCES)
-@options(*read, *game)
+@options(*read[:4], *game)
 def train(
     manifest:Annotated[Path, MANIFEST],
     out:Annotated[Path, OUT],
@@ -276,7 +276,7 @@ def in_root(
     with claimed(wanted(out, '--out', 'name a folder for the results'), 'study.json', resume): return run_protocols(out, root, names, cfg, **how)
 
 @app.command(epilog=SOURCES)
-@options(*read[:3], *game, *attack)
+@options(*read[:3], *read[4:], *game, *attack)
 def protocol(
     protocols:Annotated[list[str]|None, typer.Argument(help='Names of protocols; without one they are listed.', show_default=False)]=None,
     data_root:Annotated[Path|None, DATA_ROOT]=None,
@@ -317,10 +317,8 @@ def _ablations(numbers, manifest, out, cfg, seeds, nets, workers, resume, dry_ru
     typer.echo(f'all numbers: {out/"metrics.json"}')
 
 def _methods(numbers, root, out, cfg, seeds, how, resume, dry_run):
-    from spact.baselines import baselines
-    from spact.study import LEARNED
     from spact.tables import PROTOCOL_ROWS, protocol_table_text, protocols_of
-    cfg = replace(cfg, methods=tuple(m for m in PROTOCOL_ROWS if m in baselines or m in LEARNED), seeds=tuple(range(seeds)))
+    cfg = replace(cfg, methods=tuple(PROTOCOL_ROWS), seeds=tuple(range(seeds)))
     metrics = in_root(root, out, protocols_of(numbers), cfg, how, resume, dry_run)
     if metrics: typer.echo('\n\n'.join([*(protocol_table_text(n, metrics) for n in numbers), f'all numbers: {out/"metrics.json"}']))
 

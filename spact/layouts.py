@@ -60,14 +60,16 @@ def draw_item(
     item:Item, # which
     out:Path, # the dataset's folder
     cfg:MarionetteConfig, # size, frames, seed
-):
+)->list: # (frames,4) the person's boxes, px, to a tenth
     "Draw one video or still and write its file."
     t = 1 if item.is_still else cfg.n_frames
-    frames = torch.from_numpy(draw_clip(cfg.seed, STREAMS[item.stream], item.i, [item.action], cfg.size, t)[1])
-    if not item.is_still: write_video(out/item.path, frames, cfg.fps, crf=12); return
+    _, frames, boxes = draw_clip(cfg.seed, STREAMS[item.stream], item.i, [item.action], cfg.size, t)
+    frames, boxes = torch.from_numpy(frames), boxes.round(1).tolist()
+    if not item.is_still: write_video(out/item.path, frames, cfg.fps, crf=12); return boxes
     with atomic(out/item.path) as tmp:
         im = frames[0].permute(2, 0, 1).contiguous()
         write_png(im, str(tmp)) if tmp.suffix=='.png' else write_jpeg(im, str(tmp), quality=95)
+    return boxes
 
 # %% ../nbs/16_layouts.ipynb #c7054b4c
 def plan_ucf101(
@@ -193,7 +195,8 @@ def write_layout(
     for name, text in texts.items():
         with atomic(out/name) as tmp: tmp.write_bytes(text.encode())
     workers = cfg.workers or min(hardware()['cores'], 1+len(items)//100)
-    for _ in tqdm(_each(partial(draw_item, out=out, cfg=cfg), items, workers), format, len(items), disable=not progress, unit='file'): pass
+    boxes = list(tqdm(_each(partial(draw_item, out=out, cfg=cfg), items, workers), format, len(items), disable=not progress, unit='file'))
+    with atomic(out/'boxes.json') as tmp: tmp.write_text(json.dumps(dict(zip([item.path for item in items], boxes))))
     counts = {}
     for k in (1, 2, 3) if format in ('ucf101', 'hmdb51') else (1,):
         m = read_official(format, out, k)

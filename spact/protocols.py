@@ -13,9 +13,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from .attackers import AttackConfig, attack_action, attack_attributes, score_action, score_attributes, verdict
+from .baselines import shared
 from .core import BadInput, Collapse
 from .datasets import Bank, Manifest, check_rows, decode, read_manifest
 from .metrics import action_report, cmap, cmap_chance, counted, privacy_report, top1, top1_chance
+from .people import find_people, with_people
 from .pretrain import frozen
 
 # %% ../nbs/53_protocols.ipynb #cc781e72
@@ -60,6 +62,7 @@ def read_data(
     max_frames:int|None=None, # keep at most so many of each video
     on_error:str='raise', # at a damaged video: 'raise', or 'skip' and count it
     progress:bool=False, # show a bar
+    people:str|None=None, # look for people with this, a key of `FINDERS`; needs `cache`
 )->Data:
     "Read a manifest and decode its train, val and test videos."
     m = read_manifest(manifest, attributes=attributes, split_column=split_column)
@@ -74,16 +77,20 @@ def read_data(
         else:
             bank = decode(m.split(name), size, every, max_frames, on_error, progress=progress)
             if folder: bank = Bank.load(bank.save(folder))
-        return Split(bank, m.y(bank.rows), m.p(bank.rows))
+        labels = m.y(bank.rows), m.p(bank.rows)
+        if people:
+            find_people(bank, m.root, people, folder, Path(cache)/'people', every, max_frames, progress)
+            bank = with_people(bank, people, folder)
+        return Split(bank, *labels)
     return Data(*map(split, ('train', 'val', 'test')), m.actions, m.columns, m.groups)
 
 # %% ../nbs/53_protocols.ipynb #28cf64a2
 def anonymised(
     data:Data,
-    fa:Callable, # (n,3,H,W) float in [0,1] -> the same shape
+    fa:Callable, # see `shared`
 )->Data: # every split through `fa`; labels as they were
     "The dataset as it would be shared."
-    with frozen(*[fa]*isinstance(fa, nn.Module)): parts = [s._replace(bank=s.bank.map(fa)) for s in data[:3]]
+    with frozen(*[fa]*isinstance(fa, nn.Module)): parts = [s._replace(bank=shared(s.bank, fa)) for s in data[:3]]
     frames = parts[2].bank.frames[::max(1, len(parts[2].bank.frames)//256)].float()/255
     if frames.std(0).mean()<.002: raise Collapse('the anonymiser makes the same image of every frame: no figure of it means anything')
     return data._replace(train=parts[0], val=parts[1], test=parts[2])

@@ -17,6 +17,7 @@ import torch
 from .core import BadInput, read_json, write_json
 from .datasets import BINARY, Bank, Manifest, decode
 from .official import HMDB_TAIL, leave_out, merge, read_official
+from .people import find_people, with_people
 from .protocols import Data, Split, hold_out
 
 # %% ../nbs/56_recipes.ipynb #7c2046c9
@@ -174,6 +175,7 @@ def decode_parts(
     max_frames:int|None=None, # keep at most so many of each video
     on_error:str='raise', # at a damaged video: 'raise', or 'skip' and count it
     progress:bool=False, # show bars
+    people:str|None=None, # look for people with this, a key of `FINDERS`
 )->dict: # key -> split -> `Bank`
     "Decode what is not decoded yet; a picture is a video of one frame."
     banks = {}
@@ -184,25 +186,30 @@ def decode_parts(
             how = (1, 1) if key=='vispr' else (every, max_frames)
             if not (folder/'bank.json').exists(): decode(m.split(s), size, *how, on_error, progress=progress).save(folder)
             banks[key][s] = Bank.load(folder)
+            if people: find_people(banks[key][s], m.root, people, folder, Path(cache)/'people', *how, progress)
     return banks
 
 def load_split(
     cache:str|Path, # of `decode_parts`
     part:Part,
     split:str, # train, val or test
+    people:str|None=None, # as in `decode_parts`
 )->tuple[Split,Manifest]: # with its labels as `y` (actions) or `p` (attributes), and what they are called
     "A split of a part."
-    bank, n = Bank.load(Path(cache)/part.key/split), read_json(Path(cache)/part.key/'names.json')
+    folder, n = Path(cache)/part.key/split, read_json(Path(cache)/part.key/'names.json')
+    bank = Bank.load(folder)
     m = asked(Manifest(str(part), Path(), bank.rows, n['actions'], dict.fromkeys(n['attributes'], BINARY)), part)
     y = m.y() if m.actions else m.p() if part.labels=='action' else torch.zeros(len(bank), dtype=torch.int64)
-    return Split(bank, y, m.p() if part.labels!='action' else torch.zeros(len(bank), 0)), m
+    p = m.p() if part.labels!='action' else torch.zeros(len(bank), 0)
+    return Split(with_people(bank, people, folder) if people else bank, y, p), m
 
 def load_data(
     cache:str|Path, # of `decode_parts`
     train:Part, # gives the train and val splits
     test:Part|None=None, # gives the test split; None: that of `train`
+    people:str|None=None, # as in `decode_parts`
 )->Data:
     "What an attack works on."
-    (a, m), (b, _), (c, _) = (load_split(cache, p, s) for p, s in ((train, 'train'), (train, 'val'), (test or train, 'test')))
+    (a, m), (b, _), (c, _) = (load_split(cache, p, s, people) for p, s in ((train, 'train'), (train, 'val'), (test or train, 'test')))
     actions, columns = (names(m), []) if train.labels=='action' else ([], m.columns)
     return Data(a, b, c, actions, columns, m.groups if columns else {})
