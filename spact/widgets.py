@@ -35,7 +35,7 @@ from .pretrain import Game, GameConfig, draw_views, frozen, new_judge, through
 from .runs import kept_games, read_log
 from .sampler import SF, clip_index
 from .show import tile
-from .tables import table_text
+from .tables import methods_of, table_text
 from .tradeoff import spread, unconverged
 
 # %% ../nbs/61_widgets.ipynb #1eff829d
@@ -186,6 +186,7 @@ _STYLE = '''
 .spact-explorer th, .spact-explorer td { padding: .15em .6em .15em 0; text-align: left; border: 0; background: none; white-space: nowrap; }
 .spact-explorer td:first-child, .spact-explorer th { white-space: normal; }
 .spact-explorer th:first-child { min-width: 9em; }
+.spact-explorer td:last-child { min-width: 0; }
 .spact-explorer tr { background: none !important; }
 .spact-explorer tr.on { font-weight: 700; }
 '''
@@ -403,8 +404,10 @@ def table4(
     rule:str, # one of `RULES`
 )->str: # HTML
     "Table 4 of the paper beside ours, the chosen rule in bold."
-    caption = 'Table 4: percent, ours and the paper’s; other data and sizes, so only the order of the rows compares. ' + ('' if metrics else 'Ours was not run yet. ')
-    return html_table(table_text(4, metrics or dict(methods={}), legend=False), caption.strip(), list(RULES).index(rule))
+    few = [m for m in methods_of(4) if metrics and len(metrics['methods'].get(m, ()))<2]
+    also = 'Ours was not run yet.' if not metrics else f'Fewer than two seeds of {", ".join(few)}: their order cannot be told.' if few else ''
+    caption = f'Table 4: percent, ours and the paper’s; other data and sizes, so only the order of the rows compares. {also}'
+    return html_table(table_text(4, metrics or dict(methods={}), legend=False), caption, list(RULES).index(rule))
 
 # %% ../nbs/61_widgets.ipynb #0fbc779a
 def shown_pair(
