@@ -3,6 +3,7 @@
     sphinx-build -q -W --keep-going -c docs nbs _docs/html
 """
 import ast, importlib, inspect, json, re, sys
+from dataclasses import is_dataclass
 from functools import reduce
 from pathlib import Path
 
@@ -68,7 +69,9 @@ def signature(o, skip=False):
     try: sig, e = inspect.signature(o), inspect.Parameter.empty
     except ValueError: return '' # an exception that adds nothing to its base
     anno = lambda a: Plain(a) if isinstance(a, str) else a
-    dflt = lambda d: Plain(d.__name__) if callable(d) and hasattr(d, '__name__') else Plain(re.sub(r' at 0x\w+', '', repr(d)))
+    def dflt(d):
+        if is_dataclass(d) and len(repr(d)) > 70: return Plain(f'{type(d).__name__}(...)') # not its forty fields
+        return Plain(d.__name__) if callable(d) and hasattr(d, '__name__') else Plain(re.sub(r' at 0x\w+', '', repr(d)))
     ps = [p.replace(annotation=anno(p.annotation), default=e if p.default is e else dflt(p.default)) for p in sig.parameters.values()]
     none = isinstance(o, type) or sig.return_annotation in (None, 'None')
     return sig.replace(parameters=ps[skip:], return_annotation=sig.empty if none else anno(sig.return_annotation))

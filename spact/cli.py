@@ -85,7 +85,10 @@ def go_on(
 
 class OneLine(TyperGroup):
     "A group of commands whose errors are one line on stderr."
-    def invoke(self, ctx):
+    def invoke(self,
+        ctx:typer.Context, # of the command
+    ):
+        "Run it; turn what goes wrong into a line and an exit code."
         def end(line, code):
             typer.echo(f'spact: {" ".join(line.split())}', err=True)
             raise typer.Exit(code) from None
@@ -265,8 +268,8 @@ def in_root(
     names:tuple, # of protocols
     cfg, # a `StudyConfig`
     how:dict, # division, novel, workers
-    resume:bool,
-    dry_run:bool,
+    resume:bool, # --resume
+    dry_run:bool, # --dry-run
 )->dict|None: # metrics.json, or None after a dry run
     "Plan protocols, or run them."
     from spact.demo import claimed

@@ -29,9 +29,9 @@ class Split(NamedTuple):
 
 class Data(NamedTuple):
     "What a protocol works on."
-    train:Split
-    val:Split
-    test:Split
+    train:Split # what attackers learn
+    val:Split # what decides whether they have converged
+    test:Split # what they are measured on, once
     actions:list # K names
     columns:list # P names
     groups:dict # group -> its columns
@@ -63,7 +63,7 @@ def read_data(
     on_error:str='raise', # at a damaged video: 'raise', or 'skip' and count it
     progress:bool=False, # show a bar
     people:str|None=None, # look for people with this, a key of `FINDERS`; needs `cache`
-)->Data:
+)->Data: # decoded, or mapped from the cache
     "Read a manifest and decode its train, val and test videos."
     m = read_manifest(manifest, attributes=attributes, split_column=split_column)
     if 'test' not in m.splits: raise BadInput(f'{manifest}: no row of split test in column {split_column!r}')
@@ -86,7 +86,7 @@ def read_data(
 
 # %% ../nbs/53_protocols.ipynb #28cf64a2
 def anonymised(
-    data:Data,
+    data:Data, # as it was filmed
     fa:Callable, # see `shared`
 )->Data: # every split through `fa`; labels as they were
     "The dataset as it would be shared."
@@ -97,7 +97,7 @@ def anonymised(
 
 # %% ../nbs/53_protocols.ipynb #d6588e1e
 def some(
-    split:Split,
+    split:Split, # the whole
     n:int=256, # about so many [S]: enough to see whether an attacker learned what it was shown
 )->Split: # videos at equal distances
     "A part of a split."

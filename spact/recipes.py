@@ -142,7 +142,7 @@ def bare(
 
 def check_protocol(
     name:str, # of the protocol, for the message
-    p:Protocol,
+    p:Protocol, # what was asked for
     held:dict, # of `read_parts`
 )->None:
     "Refuse overlaps (Sec. 4.3)."
@@ -191,7 +191,7 @@ def decode_parts(
 
 def load_split(
     cache:str|Path, # of `decode_parts`
-    part:Part,
+    part:Part, # data set and labels
     split:str, # train, val or test
     people:str|None=None, # as in `decode_parts`
 )->tuple[Split,Manifest]: # with its labels as `y` (actions) or `p` (attributes), and what they are called
@@ -208,7 +208,7 @@ def load_data(
     train:Part, # gives the train and val splits
     test:Part|None=None, # gives the test split; None: that of `train`
     people:str|None=None, # as in `decode_parts`
-)->Data:
+)->Data: # actions or attributes, as `train` asks
     "What an attack works on."
     (a, m), (b, _), (c, _) = (load_split(cache, p, s, people) for p, s in ((train, 'train'), (train, 'val'), (test or train, 'test')))
     actions, columns = (names(m), []) if train.labels=='action' else ([], m.columns)

@@ -42,8 +42,8 @@ class StudyConfig:
     methods:tuple=('raw', 'downsample2', 'spact') # names of `baselines` or `LEARNED`, or 'model'
     seeds:tuple=(0,) # of f_A and of the attackers
     size:int=32 # px of a side that frames are shrunk to [S]
-    game:GameConfig=field(default_factory=GameConfig)
-    attack:AttackConfig=field(default_factory=AttackConfig)
+    game:GameConfig=field(default_factory=GameConfig) # of every learned method; `VARIANTS` change it
+    attack:AttackConfig=field(default_factory=AttackConfig) # the same for every method
     attackers:tuple=('usual',) # names of `ATTACKERS`: the strongest on validation videos is reported [S]
     people:str='given' # where 'black' and its like have people's boxes from: a file, 'given', or a detector, 'hog' or 'coco' [S]
     boxes:str='clip' # what they cover: of a 'clip' one mask, of a 'frame' its own boxes, or these with a 'jitter', see `OverPeople` [S]
@@ -55,7 +55,7 @@ class StudyConfig:
     model:str|None=None # what the method 'model' is: a run, or the file of an anonymiser
 
 def check_study(
-    cfg:StudyConfig,
+    cfg:StudyConfig, # as asked for
 )->StudyConfig: # the same, when it can be run
     "Refuse a grid that cannot be run, naming the field."
     known = [*baselines, *LEARNED, 'model']
@@ -81,7 +81,7 @@ def check_study(
     return cfg
 
 def seeks(
-    cfg:StudyConfig,
+    cfg:StudyConfig, # its `people`
     *methods:str, # names; none: all of the study's
 )->str|None: # a key of `FINDERS`; None: no method asks where people are
     "Whether, and how, people have to be found."
@@ -93,23 +93,34 @@ class Task:
     "One piece of work and the file that says it is done."
     kind:str # 'learn', 'action' or 'privacy'
     method:str # see `StudyConfig`
-    seed:int
+    seed:int # of weights and batches
     cost:float # expected work, in frames through small networks at 32 px
     attacker:str='usual' # a name of `ATTACKERS`
     on:tuple=() # in a protocol, two `Part`s: what an attack trains on and is tested on; what f_A and f_B of a game learn from, or None
     game:str='' # in a protocol, the game that made f_A
     @property
-    def name(self)->str: return '/'.join(filter(None, [self.game, f'{self.method}-{self.seed}']))
+    def name(self)->str: # such as `spact-0`
+        "The folder of the run that it belongs to."
+        return '/'.join(filter(None, [self.game, f'{self.method}-{self.seed}']))
     @property
-    def what(self)->str: # of one f_A
+    def what(self)->str: # such as `privacy`
+        "What is done to one f_A."
         parts = () if self.kind=='learn' else dict.fromkeys(map(str, self.on))
         return '-'.join(filter(None, [self.kind, '-to-'.join(parts), self.attacker*(self.attacker!='usual')]))
-    def out(self, folder:Path)->Path: return Path(folder)/'runs'/self.name/f'{self.what}.json' # written last
-    def dead(self, folder:Path)->Path: return Path(folder)/'runs'/self.name/'collapse.json' # instead, when its game died
+    def out(self,
+        folder:Path, # of the study
+    )->Path: # written last
+        "The file that says it is done."
+        return Path(folder)/'runs'/self.name/f'{self.what}.json'
+    def dead(self,
+        folder:Path, # of the study
+    )->Path: # written instead of the other
+        "The file that says its game died."
+        return Path(folder)/'runs'/self.name/'collapse.json'
 
 def learn_cost(
     method:str, # of `LEARNED`
-    g:GameConfig,
+    g:GameConfig, # sizes and steps
 )->float: # see `Task`
     "What it takes to train an f_A: frames forwards and backwards, weighted as timed."
     g = replace(g, **VARIANTS.get(method, {}))
@@ -119,8 +130,8 @@ def learn_cost(
 
 def attack_tasks(
     kind:str, # 'action' or 'privacy'
-    method:str,
-    seed:int,
+    method:str, # that is attacked
+    seed:int, # of f_A and of the attackers
     cfg:StudyConfig, # `attack` and `attackers`
     **where, # `on` and `game` of a `Task`
 )->list: # tasks
@@ -129,7 +140,7 @@ def attack_tasks(
     return [Task(kind, method, seed, cost(a), name, **where) for name, a in attackers(cfg.attackers, kind, cfg.attack).items()]
 
 def plan(
-    cfg:StudyConfig,
+    cfg:StudyConfig, # methods, seeds, attackers
 )->list: # tasks, seed by seed; a task stands after those it needs
     "All tasks of a study, in order."
     tasks = []
@@ -150,7 +161,7 @@ def load_study(
 
 def study_data(
     folder:Path, # of the study
-    cfg:StudyConfig,
+    cfg:StudyConfig, # how videos are read
     progress:bool=False, # show a bar while decoding
     people:str|None=None, # see `seeks`
 )->Data: # decoded once, then mapped from `folder/cache`
@@ -164,7 +175,7 @@ def learn(
     task:Task, # of kind 'learn'
     data:Data, # with actions
     shown:Data|None, # with the attributes that a supervised f_B learns, where they are not those of `data`
-    game:GameConfig,
+    game:GameConfig, # of this method
     source:dict, # see `train`
     tell:Callable, # called with the share done in [0,1]
 )->None:
@@ -207,7 +218,7 @@ def anonymiser_of(
 
 def work(
     folder:Path, # of the study
-    task:Task,
+    task:Task, # of `plan`
     tell:Callable, # called with the share done in [0,1]
 )->None:
     "Do one task and leave its file."
@@ -248,7 +259,7 @@ def _submit(pool, folder, task, i): # a worker that starts here must not hear Ct
     finally: signal.signal(signal.SIGINT, heard)
 
 def ready(
-    task:Task,
+    task:Task, # of `plan`
     folder:Path, # of the study
 )->bool: # whether the game it needs is over and did not die
     "An attack on a learned method waits for its game."
@@ -294,7 +305,7 @@ def digest(
 
 def source_of(
     manifest:str|Path, # CSV of the videos
-    cfg:StudyConfig,
+    cfg:StudyConfig, # how videos are read
 )->dict: # what has to be the same for a run or a study to be gone on with
     "What f_A is shown: the manifest, and how its videos are read."
     return dict(digest=digest(manifest), **{k: getattr(cfg, k) for k in ('size', 'every', 'max_frames', 'split_column')})
@@ -322,7 +333,7 @@ def answers(
 
 def progress_of(
     folder:Path, # of the study
-    tasks:list,
+    tasks:list, # of `plan`
 )->dict: # `died` and `seconds` of metrics.json
     "What died, and how long the rest took."
     died = {t.name: read_json(t.dead(folder))['why'] for t in tasks if t.dead(folder).exists()}
@@ -331,7 +342,7 @@ def progress_of(
 
 def collect(
     folder:Path, # of the study
-    cfg:StudyConfig,
+    cfg:StudyConfig, # methods and seeds
 )->dict: # `methods`, `areas`, `died`, `seconds` of metrics.json
     "What the finished cells say."
     methods, said = {m: [] for m in cfg.methods}, {m: [] for m in cfg.methods}
@@ -363,7 +374,7 @@ def begin(
 
 def conclude(
     folder:Path, # of the study
-    cfg:StudyConfig,
+    cfg:StudyConfig, # as run
     tasks:list, # that were run
     found:dict, # figures, `died`, `seconds`
     times:tuple, # when it began, and when everything was decoded
@@ -386,7 +397,7 @@ def model_digest(
 def run_study(
     folder:str|Path, # made when absent; one that holds the same study is gone on with
     manifest:str|Path, # CSV of the videos, see `read_manifest`
-    cfg:StudyConfig,
+    cfg:StudyConfig, # what to compare, and how
     workers:int|None=None, # processes; None: one a core, but at most 4 [S]: each holds a copy of the frames
     resume:bool=True, # go on with what the folder holds; False: refuse it
     progress:bool=True, # show bars
@@ -408,7 +419,7 @@ def run_study(
 
 # %% ../nbs/57_study.ipynb #de899014
 def game_of(
-    p:Protocol,
+    p:Protocol, # that it is played in
     method:str, # of `LEARNED`
     cfg:StudyConfig, # `game`
 )->tuple: # what f_A and f_T learn from; and f_B, or None where it is the same
@@ -418,9 +429,9 @@ def game_of(
 
 def protocol_tasks(
     chosen:dict, # of `protocols`
-    cfg:StudyConfig,
-    method:str,
-    seed:int,
+    cfg:StudyConfig, # game and attackers
+    method:str, # of `baselines` or `LEARNED`
+    seed:int, # of f_A and of the attackers
 )->dict: # (protocol, attack) -> its tasks, one an attacker
     "What is attacked, for one method and seed."
     def where(p): return dict(game='+'.join(str(q) for q in game_of(p, method, cfg) if q)) if method in LEARNED else {}
@@ -428,7 +439,7 @@ def protocol_tasks(
 
 def plan_protocols(
     chosen:dict, # of `protocols`
-    cfg:StudyConfig,
+    cfg:StudyConfig, # methods, seeds, attackers
 )->list: # tasks, seed by seed; none twice
     "All tasks of some protocols, in order."
     tasks = []
@@ -444,7 +455,7 @@ def plan_protocols(
 def collect_protocols(
     folder:Path, # of the study
     chosen:dict, # of `protocols`
-    cfg:StudyConfig,
+    cfg:StudyConfig, # methods and seeds
 )->dict: # `protocols`, `died`, `seconds` of metrics.json
     "What the finished attacks say."
     found = {n: {k: {m: [] for m in cfg.methods} for k in p.attacks} for n, p in chosen.items()}
@@ -510,7 +521,7 @@ def grown(
 pace = 1900 # frames a second and core through small networks at 32 px, forwards and backwards [S]
 
 def cost_text(
-    tasks:list,
+    tasks:list, # of `plan` or `plan_protocols`
     cfg:StudyConfig, # that they are of
     workers:int|None=None, # processes
     folder:str|Path|None=None, # of a study: what it holds is not counted again
@@ -524,7 +535,7 @@ def cost_text(
 def plan_text(
     root:str|Path, # folder of the data sets
     names:tuple, # keys of `PROTOCOLS`
-    cfg:StudyConfig,
+    cfg:StudyConfig, # methods, seeds, attackers
     division:int=1, # see `run_protocols`
     novel:str|Path|None=None, # see `run_protocols`
     workers:int|None=None, # processes
