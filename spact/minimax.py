@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from .core import Collapse, generator, seeded
+from .core import BadInput, Collapse, generator, seeded
 from .datasets import Bank
 from .objective import guess_t, loss_a, loss_t
 from .pretrain import (Game, GameConfig, Moments, Views, check_config, check_videos, draw_batch, draw_clips, draw_views, frozen,
@@ -57,7 +57,7 @@ def step_a(
         lt = loss_t(game.ft(xa), y)
         lb = game.objective(game.fb, *va, views.p) if views else None
         loss = lt if lb is None else loss_a(lt, lb, cfg.omega)
-        if loss.requires_grad: update(game.opt_a, loss, game.scaler)      # not where f_A is none
+        if loss.requires_grad: update(game.opt_a, loss, game.scaler, game.team) # not where f_A is none
     frames = torch.cat(va) if views else xa[:, :, 0]
     return Losses(lt.item(), math.nan if lb is None else lb.item(), frames.detach().std(0).mean().item())
 
@@ -69,7 +69,7 @@ def learn_t(
 )->float: # L_T before the update, nats
     "One update of f_T (Eq. 7)."
     loss = loss_t(game.ft.train()(xa), y)
-    update(game.opt_t, loss, game.scaler)
+    update(game.opt_t, loss, game.scaler, game.team)
     return loss.item()
 
 def learn_b(
@@ -80,7 +80,7 @@ def learn_b(
     "One update of f_B (Eq. 8)."
     game.fb.train(); game.objective.train()
     loss = game.objective(game.fb, *va, p)
-    update(game.opt_b, loss, game.scaler)
+    update(game.opt_b, loss, game.scaler, game.team)
     game.objective.updated(game.fb)
     return loss.item()
 
@@ -116,7 +116,7 @@ def restart(
     game.opt_b.state.clear()
     g, p = generator(seed, 'restart', game.step), private(cfg, p)
     for _ in range(cfg.init_steps_b):
-        v = draw_views(bank, cfg, g, p)
+        v = game.team.share(draw_views(bank, cfg, g, p))
         learn_b(game, through(game.fa, *v[:2], rounded=cfg.rounded), v.p)
 
 # %% ../nbs/41_minimax.ipynb #9262164f
@@ -189,14 +189,15 @@ def play(
     "The two-step minimax optimisation (Sec. 3.3)."
     shown = bank if shown is None else shown
     check_config(cfg); check_videos(shown, cfg)
+    if cfg.clips<2*game.team.size: raise BadInput(f'clips must be >= {2*game.team.size}, two for each of {game.team.size} processes, got {cfg.clips}')
     p, chance, ceiling = private(cfg, p, len(shown)), guess_t(y), game.objective.ceiling(min(cfg.pairs, len(shown)))
     while game.step<cfg.steps:
         g = generator(seed, 'game', game.step)
         for opt, lr in ((game.opt_a, cfg.lr_a), (game.opt_t, cfg.lr_t), (game.opt_b, cfg.lr_b)): opt.param_groups[0]['lr'] = lr*pace(cfg, game.step)
         if cfg.restart_every and game.step and game.step%cfg.restart_every==0: restart(game, shown, cfg, seed, p)
         act = replace(cfg, norm_b='batch', rounded=True) if game.step>=(1-cfg.fair)*cfg.steps else cfg
-        (clips, views), *more = draw_step(bank, y, cfg, g, p, shown)
-        a, tb = step_a(game, clips, views, act), step_tb(game, *more, act)
+        (clips, views), *more = game.team.share(draw_step(bank, y, cfg, g, p, shown))
+        a, tb = map(game.team.numbers, (step_a(game, clips, views, act), step_tb(game, *more, act)))
         game.step += 1
         seen = watch(game, a, tb, chance, ceiling)
         if on_step: on_step(game, a, tb)

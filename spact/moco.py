@@ -45,6 +45,7 @@ class MoCo(nn.Module):
     ):
         super().__init__()
         self.momentum, self.tau, self.keys = momentum, tau, None
+        self.gather = lambda z: z # where several processes share a batch: the rows of all, see `Team`
         self.slow = copy.deepcopy(fb).requires_grad_(False)
         self.register_buffer('queue', F.normalize(torch.randn(size, dim), dim=1))
         self.register_buffer('at', torch.zeros((), dtype=torch.int64)) # where the oldest key is
@@ -55,9 +56,9 @@ class MoCo(nn.Module):
         v1:Tensor, # (N,...) float in [0,1]: second views: the keys
         p:Tensor|None=None, # private attributes: not looked at
     )->Tensor: # () float: L_B, nats; f_B descends it, f_A ascends it
-        with torch.no_grad(): k = F.normalize(self.slow(v1), dim=1)
+        with torch.no_grad(): k = F.normalize(self.gather(self.slow(v1)), dim=1)
         if self.training: self.keys = k
-        return info_nce(fb(v0), k, self.queue, self.tau)
+        return info_nce(self.gather(fb(v0)), k, self.queue, self.tau)
 
     def ceiling(self,
         n:int, # videos in the batch: plays no part

@@ -48,6 +48,7 @@ class NTXent(nn.Module):
     ):
         super().__init__()
         self.tau, self.symmetric = tau, symmetric
+        self.gather = lambda z: z # where several processes share a batch: the rows of all, see `Team`
 
     def forward(self,
         fb:nn.Module, # (N,3,H,W) frames to (N,D) embeddings
@@ -56,7 +57,7 @@ class NTXent(nn.Module):
         p:Tensor|None=None, # private attributes: not looked at
     )->Tensor: # () float: L_B, nats; f_B descends it, f_A ascends it
         z0, z1 = fb(torch.cat([v0, v1])).chunk(2) # one pass: both views share f_B's batch statistics
-        return (nt_xent if self.symmetric else nt_xent_one_sided)(z0, z1, self.tau)
+        return (nt_xent if self.symmetric else nt_xent_one_sided)(self.gather(z0), self.gather(z1), self.tau)
 
     def ceiling(self,
         n:int, # videos in the batch (B)

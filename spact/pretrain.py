@@ -22,6 +22,7 @@ from .objective import OBJECTIVES, Ensemble, MoCo, NTXent, RotNet, Supervised, l
 from .privacy import CLIP_ENCODERS, ENCODERS, attribute_net, privacy_net
 from .sampler import SF, clip_index, lay_clip, take_views
 from .speed import PRECISIONS, mixed, recomputed, scaler_for, update
+from .team import Team, synchronised
 from .unet import UNETS, anonymiser
 
 # %% ../nbs/40_pretrain.ipynb #08f5e5d3
@@ -219,6 +220,7 @@ class Game:
     opt_t:torch.optim.Optimizer=None # of f_T
     opt_b:torch.optim.Optimizer=None # of f_B
     scaler:torch.amp.GradScaler=None # of the losses, see `update`; None: no scaling
+    team:Team=Team() # the processes that play it together
     step:int=0 # updates of f_A so far
     seen:dict=field(default_factory=dict) # running means that the monitors keep
 
@@ -248,6 +250,7 @@ def new_game(
     seed:int=0, # of the weights
     p:Tensor|None=None, # see `new_judge`
     device:str|torch.device|None=None, # where the players are: where the bank's frames are; None: where torch makes them
+    team:Team=Team(), # the processes that play it together: each has all players
 )->Game: # untrained players, Adam for each
     "Three networks and their optimisers."
     with seeded(seed, 'players'):
@@ -257,9 +260,11 @@ def new_game(
     if cfg.recompute and cfg.fa!='none': recomputed(fa)
     for n in (fa, ft, *(fb if isinstance(fb, nn.ModuleList) else [fb])):
         if cfg.compile: n.compile()
-    nets = [n if device is None else n.to(device) for n in (fa, ft, fb, objective)]
+    nets = [synchronised(n if device is None else n.to(device), team) for n in (fa, ft, fb, objective)]
+    for m in objective.modules():
+        if hasattr(m, 'gather'): m.gather = team.gather                       # negatives of all processes
     adam = [torch.optim.Adam([dict(params=list(n.parameters()))], lr, fused=cfg.fused or None) for n, lr in zip(nets, (cfg.lr_a, cfg.lr_t, cfg.lr_b))]
-    return Game(*nets, *adam, scaler_for(cfg.precision, torch.device(device or 'cpu').type))
+    return Game(*nets, *adam, scaler_for(cfg.precision, torch.device(device or 'cpu').type), team)
 
 # %% ../nbs/40_pretrain.ipynb #3a4b7661
 @contextmanager
@@ -321,16 +326,17 @@ def descend(
     every:int=50, # steps from one validation to the next [S]
     on_step:Callable|None=None, # called with (steps done, steps at most)
     scaler:torch.amp.GradScaler|None=None, # see `update`
+    team:Team=Team(), # see `update`
 )->dict: # `steps`: updates made, `loss`: last validation loss, `reached`: whether it is `enough`
     "Train one player by Eq. 6, 7 or 8 until its threshold."
     opt = torch.optim.Adam(net.parameters(), lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=max(steps, 2))
     for k in range(1, steps+1):
         net.train()
-        update(opt, loss(k), scaler); schedule.step()
+        update(opt, loss(k), scaler, team); schedule.step()
         if on_step: on_step(k, steps)
         if k%every==0 or k==steps:
-            with frozen(net), torch.no_grad(): now = val()
+            with frozen(net), torch.no_grad(): now, = team.numbers((val(),))
             if now<=enough: break
     return dict(steps=k, loss=now, reached=now<=enough)
 
@@ -346,10 +352,10 @@ def init_fa(
     "f_A learns to change nothing (Eq. 4 and 6)."
     if cfg.fa=='none': return dict(steps=0, loss=0., reached=True)
     def l1(bank, n, g):
-        im = torch.cat(draw_views(bank, replace(cfg, views='frames' if cfg.views=='clips' else cfg.views, pairs=n), g)[:2])
+        im = torch.cat(game.team.share(draw_views(bank, replace(cfg, views='frames' if cfg.views=='clips' else cfg.views, pairs=n), g)[:2]))
         return (game.fa(im)-im).abs().mean()
     return descend(game.fa, lambda k: l1(train, min(cfg.pairs, 16), generator(seed, 'identity', k)), cfg.init_steps_a, cfg.init_lr,
-                   lambda: l1(val, cfg.pairs, generator(seed, 'identity', 'val')).item(), cfg.th_a0, on_step=on_step, scaler=game.scaler)
+                   lambda: l1(val, cfg.pairs, generator(seed, 'identity', 'val')).item(), cfg.th_a0, on_step=on_step, scaler=game.scaler, team=game.team)
 
 # %% ../nbs/40_pretrain.ipynb #bfb8e453
 def init_ft(
@@ -361,10 +367,12 @@ def init_ft(
     on_step:Callable|None=None, # see `descend`
 )->dict: # see `descend`; `loss` is L_T in nats
     "f_T learns the actions through the frozen f_A (Eq. 7)."
-    lt = lambda x, y: loss_t(game.ft(*through(game.fa, x)), y)
+    def lt(x, y):
+        x, y = game.team.share((x, y))
+        return loss_t(game.ft(*through(game.fa, x)), y)
     test = draw_clips(val, y_val, replace(cfg, clips=128), generator(seed, 'action', 'val'))
     return descend(game.ft, lambda k: lt(*draw_clips(train, y, cfg, generator(seed, 'action', k))), cfg.init_steps_t,
-                   cfg.init_lr, lambda: lt(*test).item(), cfg.th_t0, on_step=on_step, scaler=game.scaler)
+                   cfg.init_lr, lambda: lt(*test).item(), cfg.th_t0, on_step=on_step, scaler=game.scaler, team=game.team)
 
 def init_fb(
     game:Game, # its f_B learns
@@ -377,7 +385,9 @@ def init_fb(
 )->dict: # see `descend`; `loss` is L_B in nats
     "f_B learns to tell videos apart through the frozen f_A (Eq. 8)."
     p, p_val = private(cfg, p, len(train)), private(cfg, p_val, len(val))
-    lb = lambda v: game.objective(game.fb, *through(game.fa, *v[:2]), v.p)
+    def lb(v):
+        v = game.team.share(v)
+        return game.objective(game.fb, *through(game.fa, *v[:2]), v.p)
     test = draw_views(val, cfg, generator(seed, 'privacy', 'val'), p_val)
     def check():
         with frozen(game.objective): return lb(test).item()
@@ -386,7 +396,7 @@ def init_fb(
         if on_step: on_step(k, n)
     game.objective.train()
     return descend(game.fb, lambda k: lb(draw_views(train, cfg, generator(seed, 'privacy', k), p)), cfg.init_steps_b,
-                   cfg.lr_b, check, cfg.th_b0, on_step=told, scaler=game.scaler)
+                   cfg.lr_b, check, cfg.th_b0, on_step=told, scaler=game.scaler, team=game.team)
 
 # %% ../nbs/40_pretrain.ipynb #7db1d27b
 VARIANTS = {                                                                         # name -> what it changes in a `GameConfig`

@@ -7,7 +7,7 @@ __all__ = ['PLAYERS', 'save_anonymiser', 'load_anonymiser', 'save_game', 'load_g
            'keep_log', 'read_log', 'kept_games']
 
 # %% ../nbs/42_runs.ipynb #2321c70d
-import json, math
+import json, math, os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +20,7 @@ from .datasets import Bank
 from .minimax import Losses, play
 from .objective import n_actions
 from .pretrain import Game, GameConfig, NoAnonymiser, check_config, check_videos, channels_last, init_fa, init_fb, init_ft, new_game, private
+from .team import Team
 from .unet import UNet
 
 # %% ../nbs/42_runs.ipynb #6326d8b2
@@ -128,10 +129,12 @@ def train(
     on_progress:Callable|None=None, # called with (stage, share done in [0,1])
     p:Tensor|None=None, p_val:Tensor|None=None, # (N,P) private attributes of both, or of `shown`: used by the supervised objective and by no other
     shown:Bank|None=None, shown_val:Bank|None=None, # what f_B is shown, where that is not the training videos (Sec. 4.2)
+    team:Team=Team(), # the processes that play it together, see `team_here`; the first one writes
     keep_every:int=0, # steps from one checkpoint to the next of those that stay, in `checkpoints/`, see `kept_games` [S]; 0: none stays
 )->nn.Module: # f_A*, frozen; also in `folder/fa.safetensors`
     "Train f_A (Sec. 3.3), resumably; without privacy labels, unless the objective is supervised."
-    folder, tell = Path(folder), on_progress or (lambda stage, share: None)
+    folder, nothing = Path(folder), lambda *a: None
+    tell, save, write = (on_progress or nothing, save_game, write_json) if team.is_main else (nothing,)*3
     shown, shown_val = (bank, val) if shown is None else (shown, shown_val)
     check_config(cfg); check_videos(bank, cfg); check_videos(val, cfg); check_videos(shown, cfg)
     p, p_val = private(cfg, p, len(shown)), private(cfg, p_val, len(shown_val))
@@ -139,30 +142,31 @@ def train(
     if p is not None: wanted['n_attributes'] = p.shape[1]
     if shown is not bank: wanted['n_shown'] = len(shown)
     if is_finished(folder, wanted, resume): return load_anonymiser(folder)
-    game = new_game(cfg, wanted['n_classes'], seed, p, bank.frames.device)
+    game = new_game(cfg, wanted['n_classes'], seed, p, bank.frames.device, team)
     def keep():
-        if keep_every and game.step%keep_every==0: save_game(folder/'checkpoints'/f'{game.step:06}.safetensors', game)
-    if not (folder/'run.json').exists(): write_json(folder/'run.json', wanted | provenance(seed))
+        if keep_every and game.step%keep_every==0: save(folder/'checkpoints'/f'{game.step:06}.safetensors', game)
+    if not (folder/'run.json').exists(): write(folder/'run.json', wanted | provenance(seed))
     if (folder/'game.safetensors').exists(): load_game(folder/'game.safetensors', game)
     else:
         share = lambda stage: lambda k, n: tell(stage, k/n)
         starts = dict(fa=init_fa(game, bank, val, cfg, seed, share('f_A: identity')),
                       ft=init_ft(game, bank, y, val, y_val, cfg, seed, share('f_T: actions')),
                       fb=init_fb(game, shown, shown_val, cfg, seed, share('f_B: videos'), p, p_val) if cfg.updates_b or cfg.omega else None)
-        write_json(folder/'starts.json', starts)
+        write(folder/'starts.json', starts)
         keep()
-        save_game(folder/'game.safetensors', game)
-    log = keep_log(folder/'metrics.jsonl', game.step)
+        save(folder/'game.safetensors', game)
+    log = keep_log(folder/'metrics.jsonl', game.step) if team.is_main else open(os.devnull, 'w')
     def on_step(game, a, tb):
         log.write(log_line(game, a, tb)+'\n')
         tell('game', game.step/cfg.steps)
         keep()
         if game.step%save_every==0:
             log.flush()
-            save_game(folder/'game.safetensors', game)
+            save(folder/'game.safetensors', game)
     with log: play(game, bank, y, cfg, seed, on_step, p, shown)
-    save_game(folder/'game.safetensors', game)
-    save_anonymiser(folder/'fa.safetensors', game.fa)
+    save(folder/'game.safetensors', game)
+    if team.is_main: save_anonymiser(folder/'fa.safetensors', game.fa)
+    team.wait()
     return load_anonymiser(folder)
 
 # %% ../nbs/42_runs.ipynb #51b26462

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from .core import BadInput
+from .team import Team
 from .unet import UNet
 
 # %% ../nbs/38_speed.ipynb #268b3144
@@ -69,10 +70,13 @@ def update(
     opt:torch.optim.Optimizer, # of the network that learns
     loss:Tensor, # () float
     scaler:torch.amp.GradScaler|None=None, # of `scaler_for`; None: no scaling
+    team:Team=Team(), # processes that share the batch: their gradients are averaged
 )->None:
     "Descend a loss once."
     opt.zero_grad()
-    if scaler is None or not scaler.is_enabled(): loss.backward(); opt.step(); return
-    scaler.scale(loss).backward()
+    is_scaled = scaler is not None and scaler.is_enabled()
+    (scaler.scale(loss) if is_scaled else loss).backward()
+    team.average_gradients(p for group in opt.param_groups for p in group['params'])
+    if not is_scaled: opt.step(); return
     scaler.step(opt)
     scaler.update()
