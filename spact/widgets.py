@@ -59,7 +59,8 @@ class Portable(anywidget.AnyWidget):
     "An anywidget that also works on a page without a kernel."
     def page(self)->str: # HTML, the same for the same state
         "The widget as HTML that needs no other file."
-        state = self.get_state(sorted(self.traits(sync=True).keys() - anywidget.AnyWidget.class_traits(sync=True).keys()))
+        own = self.traits(sync=True).keys() - anywidget.AnyWidget.class_traits(sync=True).keys()
+        state = self.get_state(sorted(k for k in own if k[0]!='_')) # `_esm` and `_css` stand elsewhere on the page
         data = {k: b64encode(v).decode() for k, v in state.items() if isinstance(v, bytes)}
         safe = lambda o: json.dumps(o).replace('<', r'\u003c')
         return _PAGE.substitute(css=getattr(self, '_css', ''), poster=self.poster(), esm=safe(str(self._esm)), bytes=safe(data),
