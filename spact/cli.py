@@ -7,7 +7,7 @@ __all__ = ['GAME', 'ATTACK', 'CLIPS', 'READ', 'game', 'attack', 'clips', 'read',
            'RESUME', 'SEED', 'SEEDS', 'KNOWN', 'METHODS', 'ATTACKERS', 'DATA_ROOT', 'DIVISION', 'NOVEL', 'DRY_RUN',
            'ATTRIBUTES', 'SKIP', 'SOURCES', 'settings', 'keys', 'options', 'given', 'go_on', 'OneLine', 'names',
            'study_options', 'outcome', 'root', 'table_of', 'demo', 'train', 'evaluate', 'wanted', 'in_root', 'protocol',
-           'table', 'bench', 'synth', 'check', 'main', 'anonymize', 'export']
+           'table', 'bench', 'synth', 'check', 'main', 'anonymize', 'export', 'rates']
 
 # %% ../nbs/90_cli.ipynb #8177210b
 import ast, inspect, shlex, sys
@@ -457,3 +457,20 @@ def export(
     if push:
         from spact.hub import HubUNet
         typer.echo(HubUNet.of(fa).push_to_hub(push, model_card_kwargs=dict(metrics=studies)))
+
+# %% ../nbs/90_cli.ipynb #1ed7548d
+@app.command()
+def rates(
+    rounds:Annotated[int, typer.Option(min=1, help='Turns of each contestant.')]=3,
+    cores:Annotated[int, typer.Option(min=1, help='That each may use.')]=1,
+    video:Annotated[Path|None, typer.Option(help=f'What the test videos show. {_default("a moving pattern")}')]=None,
+    quick:Annotated[bool, typer.Option('--quick', help='A few frames, to see that it works: figures mean nothing.')]=False,
+    out:Annotated[Path|None, typer.Option(help='JSON file to write.', show_default=False)]=None,
+):
+    "Measure the frames per second of the light f_A against deface, from file to file."
+    from spact.bench import bench_text
+    from spact.core import write_json
+    from spact.rates import run_rates
+    result = run_rates(rounds, cores, video, quick)
+    if out: write_json(out, result)
+    typer.echo(bench_text(result))
