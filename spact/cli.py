@@ -147,6 +147,7 @@ def outcome(
         t, c = ('≥ '*(k in r.bounds)+str(getattr(r, k)) for k in ('top1', 'cmap'))
         typer.echo(f'{r.method:12} {t:>16} {c:>16}')
     if any(r.bounds for r in summary(metrics['methods'])): typer.echo('≥: the attacker has not converged; trained longer, it would read more')
+    if metrics.get('unseen'): typer.echo(metrics['unseen'])
     typer.echo('seconds: ' + ', '.join(f'{k} {v:.0f}' for k, v in stages(metrics['seconds']).items()))
     typer.echo(f'report: {out/"report.md"}')
     if metrics['died']: raise Collapse('; '.join(f'{k}: {why}' for k, why in metrics['died'].items()))

@@ -146,6 +146,8 @@ def check_protocol(
     held:dict, # of `read_parts`
 )->None:
     "Refuse overlaps (Sec. 4.3)."
+    for q in (t for t in (p.fa, p.fb, *(a.train for a in p.attacks.values())) if 'train' not in held[t.key].splits):
+        raise BadInput(f'protocol {name}: {held[q.key].source} has no list of training videos, and {q} is trained on')
     def trained(q): return {Path(r['path']).name: r for r in held[q.key].rows if r['split'] in ('train', 'val')}
     for k, a in p.attacks.items():
         known, train, test = (names(asked(held[q.key], q)) for q in (p.fa if a.reads=='action' else p.fb, *a[:2]))
@@ -186,7 +188,9 @@ def decode_parts(
             how = (1, 1) if key=='vispr' else (every, max_frames)
             if not (folder/'bank.json').exists(): decode(m.split(s), size, *how, on_error, progress=progress).save(folder)
             banks[key][s] = Bank.load(folder)
-            if people: find_people(banks[key][s], m.root, people, folder, Path(cache)/'people', *how, progress)
+            if people:
+                find_people(banks[key][s], m.root, people, folder, Path(cache)/'people', *how, progress)
+                banks[key][s] = with_people(banks[key][s], people, folder)
     return banks
 
 def load_split(

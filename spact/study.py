@@ -26,7 +26,7 @@ from .baselines import OverPeople, baseline, baselines, noisy_features
 from .core import BadInput, Collapse, atomic, code_revision, hardware, peak_memory_mb, provenance, read_json, write_json
 from .pretrain import VARIANTS, GameConfig, check_config, new_game
 from .protocols import Data, anonymised, entry, evaluate_action, evaluate_privacy, read_data
-from .people import FINDERS
+from .people import FINDERS, unseen
 from .privacy import attribute_net
 from .recipes import Protocol, check_protocol, decode_parts, fingerprint, load_data, protocols, read_parts
 from .runs import load_anonymiser, save_anonymiser, train
@@ -415,7 +415,8 @@ def run_study(
     workers = workers or min(hardware()['cores'], 4)
     run_tasks(plan(cfg), folder, workers, progress)
     return conclude(folder, cfg, plan(cfg), collect(folder, cfg), (began, decoded), workers, source=source, model=model,
-                    videos={n: len(s.bank) for n, s in zip(('train', 'val', 'test'), data)}, skipped=[l for s in data[:3] for l in s.bank.skipped])
+                    videos={n: len(s.bank) for n, s in zip(('train', 'val', 'test'), data)}, skipped=[l for s in data[:3] for l in s.bank.skipped],
+                    unseen=unseen([s.bank for s in data[:3]]))
 
 # %% ../nbs/57_study.ipynb #de899014
 def game_of(
@@ -503,7 +504,8 @@ def run_protocols(
     return conclude(folder, all_cfg, tasks, collect_protocols(folder, protocols(whole['protocols']), all_cfg), (began, decoded), workers,
                     source=whole['source'], model=wanted['model'], notes=[f'{k}: {note}'.replace(f'{root}/', '') for k, m in held.items() for note in m.notes],
                     videos={k: {s: len(b) for s, b in bs.items()} for k, bs in banks.items()},
-                    skipped=[l for bs in banks.values() for b in bs.values() for l in b.skipped])
+                    skipped=[l for bs in banks.values() for b in bs.values() for l in b.skipped],
+                    unseen=unseen([b for bs in banks.values() for b in bs.values()]))
 
 def grown(
     folder:Path, # of the study

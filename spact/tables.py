@@ -322,7 +322,7 @@ def _grid(metrics, title, columns, rows): # Markdown; rows: method -> label, and
         return f'{100*sum(known)/len(known):.1f}' if known else '–'
     head = [title, 'method', *(c.title for c in columns)]
     body = [head, ['---']*len(head), *(cells(m, *r) for m, r in rows.items()), ['*chance*', '', *map(guess, columns)]]
-    died = [f'{run} died: {why}.' for run, why in metrics.get('died', {}).items()]
+    died = [f'{run} died: {why}.' for run, why in metrics.get('died', {}).items()] + [f'{u}.' for u in [metrics.get('unseen')] if u]
     return '\n'.join('| ' + ' | '.join(r) + ' |' for r in body) + ''.join(f'\n\n{l}' for l in died)
 
 def protocol_table_text(
