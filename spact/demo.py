@@ -10,7 +10,7 @@ __all__ = ['meaning', 'surely', 'converging', 'playing', 'DemoConfig', 'claimed'
 # %% ../nbs/80_demo.ipynb #20a4d6d6
 import json, math, os, shutil, textwrap, time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 import torch
@@ -27,6 +27,7 @@ from .protocols import hold_out
 from .runs import read_log, train
 from .show import show_curves, show_strips, tile
 from .study import StudyConfig, anonymiser_of, check_study, load_study, run_study, seeks, source_of, study_data
+from .team import team_here
 from .tradeoff import attribute_table, convergence_table, interval_table, plot_tradeoff, summary, table
 from .video import write_video
 
@@ -330,7 +331,9 @@ def train_on(
     keep_every:int=0, # keep a checkpoint at every so many steps, as in `train`; 0: none
 )->Path: # fa.safetensors
     "Train f_A on a folder of videos (Sec. 3.3)."
-    with claimed(out, 'run.json', resume) as out:
+    team = team_here()
+    progress = progress and team.is_main
+    with claimed(out, 'run.json', resume) if team.is_main else nullcontext(Path(out)) as out:
         m = read_manifest(manifest, attributes=[], split_column=cfg.split_column)
         if 'val' not in m.splits: m = hold_out(m)
         a, b = [decode(m.split(s), cfg.size, cfg.every, cfg.max_frames, cfg.on_error, progress=progress) for s in ('train', 'val')]
@@ -339,7 +342,7 @@ def train_on(
             def show(stage, share):
                 if stage not in stages: stages.append(stage); bar.reset(); bar.set_description_str(stage)
                 bar.n = round(100*share, 1); bar.refresh()
-            train(out, a, m.y(a.rows), b, m.y(b.rows), cfg.game, seed, source=source_of(manifest, cfg), on_progress=show, keep_every=keep_every)
+            train(out, a, m.y(a.rows), b, m.y(b.rows), cfg.game, seed, source=source_of(manifest, cfg), team=team, on_progress=show, keep_every=keep_every)
     return out/'fa.safetensors'
 
 # %% ../nbs/80_demo.ipynb #7c7682ed
