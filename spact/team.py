@@ -86,7 +86,9 @@ class Team:
         return type(values)(*means) if hasattr(values, '_fields') else tuple(means)
 
     @property
-    def is_main(self)->bool: return self.rank==0 # the one that writes files
+    def is_main(self)->bool: # True for one of them
+        "Is this the process that writes files?"
+        return self.rank==0
 
     def wait(self)->None:
         "Go on when all have come here."
