@@ -118,6 +118,7 @@ class Task:
         "The file that says its game died."
         return Path(folder)/'runs'/self.name/'collapse.json'
 
+# %% ../nbs/57_study.ipynb #803b48cc
 def learn_cost(
     method:str, # of `LEARNED`
     g:GameConfig, # sizes and steps
@@ -150,7 +151,7 @@ def plan(
             for kind in ('privacy', 'action'): tasks += attack_tasks(kind, m, s, cfg)
     return tasks
 
-# %% ../nbs/57_study.ipynb #803b48cc
+# %% ../nbs/57_study.ipynb #bc373c4c
 def load_study(
     folder:Path, # of the study
 )->StudyConfig: # as `run_study` wrote it
@@ -170,6 +171,7 @@ def study_data(
     return read_data(held['manifest'], cfg.size, Path(folder)/'cache', cfg.attributes and list(cfg.attributes), cfg.split_column,
                      cfg.every, cfg.max_frames, cfg.on_error, progress, people)
 
+# %% ../nbs/57_study.ipynb #998dd60c
 def learn(
     run:Path, # folder of the run
     task:Task, # of kind 'learn'
@@ -310,6 +312,7 @@ def source_of(
     "What f_A is shown: the manifest, and how its videos are read."
     return dict(digest=digest(manifest), **{k: getattr(cfg, k) for k in ('size', 'every', 'max_frames', 'split_column')})
 
+# %% ../nbs/57_study.ipynb #b3dad681
 def strongest(
     folder:Path, # of the study
     tasks:list, # of `attack_tasks`
@@ -354,6 +357,7 @@ def collect(
         if None not in (kept := (answers(fa), answers(fb))): said[m].append(Answers(*kept))
     return dict(methods=methods, areas=area_intervals(said), **progress_of(folder, plan(cfg)))
 
+# %% ../nbs/57_study.ipynb #0e5e576d
 def begin(
     folder:Path, # of the study
     wanted:dict, # its study.json
@@ -372,6 +376,7 @@ def begin(
     if fixed(held)!=fixed(wanted) or bool(data[0])!=bool(data[1]) or changed or held.get('model') not in (None, wanted['model']):
         raise BadInput(f'{folder}: holds a study with other choices{" or another " + changed[0] if changed else ""}; choose another folder')
 
+# %% ../nbs/57_study.ipynb #a208c247
 def conclude(
     folder:Path, # of the study
     cfg:StudyConfig, # as run
