@@ -449,12 +449,12 @@ def export(
     "Write f_A for other programs, and check it against PyTorch."
     from spact.core import BadInput
     from spact.export import export as write
-    from spact.pretrained import find_model, save_model, with_metrics
+    from spact.pretrained import file_name, find_model, save_model, with_metrics
     kinds = [k for k, wanted in {'onnx': onnx, 'openvino': openvino, 'torch-export': torch_export}.items() if wanted]
     if not (kinds or safetensors or push): raise BadInput('export: say to what, by --onnx, --openvino, --torch-export, --safetensors or --push')
     fa, studies = with_metrics(find_model(model), metrics, name)
     for e in write(fa, out, kinds): typer.echo(f'{e.path}: largest difference to PyTorch {e.off:.1e}')
-    if safetensors: typer.echo(f'{save_model(out/Path(fa.name).name, fa, studies, half)}: weights, configuration and card')
+    if safetensors: typer.echo(f'{save_model(out/file_name(fa), fa, studies, half)}: weights, configuration and card')
     if push:
         from spact.hub import HubUNet
         typer.echo(HubUNet.of(fa).push_to_hub(push, model_card_kwargs=dict(metrics=studies)))

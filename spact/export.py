@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from .core import BadInput, SpactError, atomic, generator
-from .pretrained import Model
+from .pretrained import Model, file_name
 from .unet import UNet
 
 # %% ../nbs/67_export.ipynb #202eb914
@@ -143,7 +143,7 @@ def export(
     if unknown := [f for f in formats if f not in FORMATS]: raise BadInput(f'format: expected one of {", ".join(FORMATS)}, got {unknown[0]!r}')
     for name in formats:
         end, write = FORMATS[name]
-        path = Path(folder)/f'{Path(model.name).name}{end}'
+        path = Path(folder)/f'{file_name(model)}{end}'
         with atomic(path) as tmp:
             bin = tmp.with_suffix('.bin')
             try:

@@ -45,11 +45,13 @@ def load_anonymiser(
     if not path.exists(): raise BadInput(f'{path}: no such model; give a .safetensors file or a finished run folder')
     try:
         with safe_open(path, 'pt') as f: config = json.loads((f.metadata() or {})['unet'])
-        fa = UNet(**config) if config else NoAnonymiser()
-        fa.load_state_dict(load_file(path))
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as e:
+        tensors = load_file(path)
+        if config and config.get('depth', 0)>len(tensors): raise ValueError(f'a depth of {config["depth"]} and {len(tensors)} tensors')
+        with torch.device('meta'): fa = UNet(**config) if config else NoAnonymiser() # no memory for what a header claims
+        fa.load_state_dict(tensors, assign=True)
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, OSError) as e:
         raise BadInput(f'{path}: not an anonymiser of spact ({str(e).splitlines()[0]})') from None
-    return channels_last(fa).eval().requires_grad_(False)
+    return channels_last(fa.float()).eval().requires_grad_(False)
 
 # %% ../nbs/42_runs.ipynb #0c518c31
 PLAYERS = 'fa', 'ft', 'fb'
