@@ -34,7 +34,7 @@ from .video import write_video
 # %% ../nbs/80_demo.ipynb #c0890671
 @dataclass(frozen=True)
 class DemoConfig:
-    "The main job: `spact demo`; about 12 minutes on two cores, most of it for the game and the attackers."
+    "The main job: `spact demo`; about 10 minutes on two cores, most of it for the game and the attackers."
     marionette:MarionetteConfig=field(default_factory=MarionetteConfig) # how much to draw
     study:StudyConfig=field(default_factory=StudyConfig) # what to compare, the game and the attackers
     smoke:bool=False # True: attackers too short to mean anything; every table and figure says so
