@@ -251,9 +251,9 @@ def film(
 )->Tensor: # (T,H,W,3) uint8: a smooth pattern that moves
     "Something to encode."
     h, w = size
-    y, x, t = np.ogrid[:h, :w, :int(seconds*fps)]
-    wave = lambda a, b, c: (127.5*(1+np.sin(x/a+y/b+t/c))).astype(np.uint8)
-    return torch.from_numpy(np.stack([wave(19, 23, 5), wave(31, -17, 7), wave(-13, 29, 11)], -1)).permute(2, 0, 1, 3).contiguous()
+    y, x = np.ogrid[:h, :w]
+    def frame(t): return np.stack([127.5*(1+np.sin(x/a+y/b+t/c)) for a, b, c in ((19, 23, 5), (31, -17, 7), (-13, 29, 11))], -1).astype(np.uint8)
+    return torch.from_numpy(np.stack([frame(t) for t in range(int(seconds*fps))]))
 
 def whole_file(
     path:str|Path, # a video
