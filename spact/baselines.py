@@ -108,10 +108,10 @@ class OverPeople:
 
 def shared(
     bank:Bank, # raw videos
-    fa:Callable, # frames (n,C,H,W) in [0,1] to the same shape and range; or an `OverPeople`
+    fa:Callable, # frames (n,C,H,W) in [0,1] to the same shape and range; or, like `OverPeople`, with a method `bank` that needs to know the video
 )->Bank: # as they would be shared, rounded to bytes
     "Videos through any anonymiser."
-    return fa.bank(bank) if isinstance(fa, OverPeople) else bank.map(fa)
+    return fa.bank(bank) if hasattr(fa, 'bank') else bank.map(fa)
 
 # %% ../nbs/51_baselines.ipynb #ae995e64
 baselines = {'raw': identity, 'downsample2': Downsample(2), 'downsample4': Downsample(4),

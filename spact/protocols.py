@@ -132,17 +132,19 @@ def evaluate_privacy(
     seed:int=0, # of the attacker
     on_step:Callable|None=None, # called with (updates made, updates in all)
     keep:Callable|None=None, # called with scores (N,P) and truth of the test videos
+    more:Callable|None=None, # called with f'_B; the dict that it returns joins the figures
 )->dict: # `privacy_report` on test, each group with its `Verdict`, and `budget`: the `Verdict` on the pooled cMAP
     "What a fresh f'_B reads of the private attributes (A_B^1 and A_B^2 of Sec. 4.1)."
     nets, shown = attack_attributes(data.train.bank, data.train.p, cfg, seed, on_step), some(data.train)
     seen = [(score_attributes(net, s.bank, cfg), s.p) for net, s in ((nets[0], data.val), (nets[1], data.val), (nets[1], shown))]
     def judge(j): return verdict(*[cmap(scores[:, j], p[:, j]) for scores, p in seen], cmap_chance(data.train.p[:, j]))
     v = judge(list(range(len(data.columns))))
-    scores = score_attributes(nets[v.full>=v.half], data.test.bank, cfg)
+    best = nets[v.full>=v.half]
+    scores = score_attributes(best, data.test.bank, cfg)
     if keep: keep(scores, data.test.p)
     r = privacy_report(scores, data.test.p, data.columns, data.groups)
     groups = {g: r['groups'][g] | judge([data.columns.index(c) for c in cs])._asdict() for g, cs in data.groups.items()}
-    return r | dict(groups=groups, budget=v._asdict())
+    return r | dict(groups=groups, budget=v._asdict()) | (more(best) if more else {})
 
 def entry(
     action:dict, # of `evaluate_action`
