@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BINARY', 'NOT_LOOKS', 'REMEDY', 'read_rows', 'Manifest', 'find_attributes', 'complain', 'check_rows', 'read_manifest',
-           'Bank', 'read_small', 'decode', 'DataReport', 'count_labels', 'check_data']
+           'Bank', 'read_small', 'check_there', 'decode', 'DataReport', 'count_labels', 'check_data']
 
 # %% ../nbs/13_datasets.ipynb #6e32dc6e
 import csv, io, os
@@ -305,6 +305,13 @@ def read_small(
     return torch.cat(chunks)
 
 # %% ../nbs/13_datasets.ipynb #805425f1
+def check_there(
+    manifest:Manifest, # which videos
+)->None:
+    "Stop at the first video that is not on disk."
+    for r in manifest.rows:
+        if not (path := manifest.root/r['path']).is_file(): raise VideoError(path, f'no such file [{manifest.where(r)}]')
+
 def decode(
     manifest:Manifest, # which videos
     size:int|Sequence, # px: (height, width) of the frames kept, or one number for both
@@ -319,8 +326,7 @@ def decode(
         try: return read_small(manifest.root/r['path'], size, every, max_frames)
         except VideoError as e: return VideoError(e.path, f'{e.args[1]} [{manifest.where(r)}]')
     if on_error not in ('raise', 'skip'): raise BadInput(f"on_error must be 'raise' or 'skip', got {on_error!r}")
-    absent = [r for r in manifest.rows if not (manifest.root/r['path']).is_file()]
-    if absent and on_error=='raise': raise read(absent[0])
+    if on_error=='raise': check_there(manifest)
     frames, rows, skipped, pool = [], [], [], ThreadPoolExecutor(workers)
     try:
         todo = zip(manifest.rows, pool.map(read, manifest.rows))

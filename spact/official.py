@@ -152,8 +152,8 @@ def read_vispr(
     for split in 'train', 'val', 'test':
         path = home/f'{split}2017.txt'
         for n, line in read_lines(path):
+            if (data := labels_of(line)) is None: tell(f'{path} line {n}: there is no {line}'); continue
             try:
-                if (data := labels_of(line)) is None: tell(f'{path} line {n}: there is no {line}'); continue
                 image = json.loads(data)
                 labels, unknown = image['labels'], [a for a in image['labels'] if a not in ids]
                 if image['id']!=Path(line).stem: why = f'{line} is of another image, {image["id"]!r}'
@@ -275,6 +275,9 @@ def read_hvu(
         rows += [dict(path=f'{folder}/{names[unit]}', action='', split=split, _file=str(path), _line=n) | has for names, has, n in kept]
         notes.append(f'{path.name}: {len(listed):,} rows, {len(kept):,} have an action, an object and a scene')
     attributes = {f'{k}.{t}': BINARY for k in PHVU for t, c in category.items() if c==k}
+    shown = {c for r in rows if r['split']=='train' for c in r}
+    new = {c: r['_line'] for r in reversed(rows) for c in r if c in attributes and c not in shown} # tag -> where it is first
+    if new and 'train' in lists: notes.append(f'{len(new):,} tags of test videos are in no training row, such as {min(new)} in {path.name} line {new[min(new)]}')
     return check_rows(Manifest(str(tags.parent), home, rows, [], attributes, notes), tell)
 
 # %% ../nbs/15_official.ipynb #2a46d61c

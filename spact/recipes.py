@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PROTOCOLS', 'Part', 'Attack', 'Protocol', 'protocols', 'film', 'read_part', 'read_parts', 'asked', 'names', 'bare',
-           'check_protocol', 'fingerprint', 'decode_parts', 'load_split', 'load_data']
+           'place', 'check_protocol', 'fingerprint', 'decode_parts', 'load_split', 'load_data']
 
 # %% ../nbs/56_recipes.ipynb #c104408a
 import re
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 import torch
 from .core import BadInput, read_json, write_json
-from .datasets import BINARY, Bank, Manifest, decode
-from .official import HMDB_TAIL, leave_out, merge, read_official
+from .datasets import BINARY, Bank, Manifest, check_there, decode
+from .official import HMDB_TAIL, frame_labels, leave_out, merge, read_official
 from .people import find_people, with_people
 from .protocols import Data, Split, hold_out
 
@@ -140,6 +140,13 @@ def bare(
     "A label without capitals, punctuation or plural."
     return re.sub('[^a-z0-9]', '', name.rpartition('.')[2].lower()).removesuffix('s')
 
+def place(
+    m:Manifest, # of `read_parts`
+    label:str, # an action, or an attribute
+)->str: # such as `lists/train.txt line 7`
+    "Where a label was first read."
+    return next((m.where(r) for r in m.rows if label==r['action'] or r.get(label)=='1'), m.source)
+
 def check_protocol(
     name:str, # of the protocol, for the message
     p:Protocol, # what was asked for
@@ -152,14 +159,17 @@ def check_protocol(
     for k, a in p.attacks.items():
         known, train, test = (names(asked(held[q.key], q)) for q in (p.fa if a.reads=='action' else p.fb, *a[:2]))
         shared = {bare(l) for l in known} & {bare(l) for l in train} - set(p.despite)
-        if a.is_novel and shared: raise BadInput(f'protocol {name}: the labels of {a.train} are to be novel, but f_A was trained with {", ".join(sorted(shared))}; '
-                                                 'take them out of one of the two sets')
-        if extra := [l for l in test if l not in train]: raise BadInput(f'protocol {name}: {a.test} has {extra[0]!r}, which is not in {a.train}')
+        if a.is_novel and shared:
+            first = next(l for l in train if bare(l) in shared)
+            raise BadInput(f'{place(held[a.train.key], first)}: {first}: the labels of {a.train} are to be novel in protocol {name}, but f_A was trained with '
+                           f'{", ".join(sorted(shared))}; take them out of one of the two sets')
+        if extra := [l for l in test if l not in train]:
+            raise BadInput(f'{place(held[a.test.key], extra[0])}: protocol {name} tests {extra[0]!r}, which is not in {a.train}')
         for part in dict.fromkeys((p.fa, p.fb, a.train)):
             seen = trained(part)
             if both := [r for r in held[a.test.key].split('test').rows if Path(r['path']).name in seen]:
-                raise BadInput(f'protocol {name}: {len(both)} test videos of {a.test.key} are in the training set of {part.key}; the first: '
-                               f'{held[part.key].where(seen[Path(both[0]["path"]).name])}')
+                raise BadInput(f'{held[part.key].where(seen[Path(both[0]["path"]).name])}: protocol {name}: {len(both)} test videos of {a.test.key} are in the '
+                               f'training set of {part.key}; this is the first')
 
 # %% ../nbs/56_recipes.ipynb #9e930c63
 def fingerprint(
@@ -180,12 +190,14 @@ def decode_parts(
     people:str|None=None, # look for people with this, a key of `FINDERS`
 )->dict: # key -> split -> `Bank`
     "Decode what is not decoded yet; a picture is a video of one frame."
+    if on_error=='raise': # a video of the last data set that is missing is told before the first is decoded
+        for key, m in held.items(): check_there(replace(m, rows=[r for r in m.rows if r['split']!='unused' and not (Path(cache)/key/r['split']/'bank.json').exists()]))
     banks = {}
     for key, m in held.items():
-        write_json(Path(cache)/key/'names.json', dict(actions=m.actions, attributes=list(m.attributes)))
+        how = (1, 1) if key=='vispr' else (every, max_frames)
+        write_json(Path(cache)/key/'names.json', dict(actions=m.actions, attributes=list(m.attributes), every=how[0]))
         for s in [s for s in m.splits if s!='unused']:
             folder, banks[key] = Path(cache)/key/s, banks.get(key, {})
-            how = (1, 1) if key=='vispr' else (every, max_frames)
             if not (folder/'bank.json').exists(): decode(m.split(s), size, *how, on_error, progress=progress).save(folder)
             banks[key][s] = Bank.load(folder)
             if people:
@@ -198,14 +210,15 @@ def load_split(
     part:Part, # data set and labels
     split:str, # train, val or test
     people:str|None=None, # as in `decode_parts`
-)->tuple[Split,Manifest]: # with its labels as `y` (actions) or `p` (attributes), and what they are called
+)->tuple[Split,Manifest]: # with its labels as `y` (actions), `p` (attributes) and `p_frames` (PA-HMDB51's), and what they are called
     "A split of a part."
     folder, n = Path(cache)/part.key/split, read_json(Path(cache)/part.key/'names.json')
     bank = Bank.load(folder)
     m = asked(Manifest(str(part), Path(), bank.rows, n['actions'], dict.fromkeys(n['attributes'], BINARY)), part)
     y = m.y() if m.actions else m.p() if part.labels=='action' else torch.zeros(len(bank), dtype=torch.int64)
     p = m.p() if part.labels!='action' else torch.zeros(len(bank), 0)
-    return Split(with_people(bank, people, folder) if people else bank, y, p), m
+    seen = [frame_labels(r, n['every']*torch.arange(t)) for r, t in zip(bank.rows, bank.n_frames.tolist())] if part.labels=='pa' and 'segments' in bank.rows[0] else None
+    return Split(with_people(bank, people, folder) if people else bank, y, p, torch.cat(seen) if seen else None), m
 
 def load_data(
     cache:str|Path, # of `decode_parts`

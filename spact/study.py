@@ -223,9 +223,10 @@ def attack(
 )->dict: # of `evaluate_action` or `evaluate_privacy`, and `interval`; in an audit also `val`, AP on validation videos, and `over_time`
     "Attack an anonymiser and keep what was said of each test item."
     kept = {}
-    def keep(scores, truth):
-        with atomic(out.with_suffix('.npz')) as f: np.savez_compressed(f, scores=scores.numpy(), truth=truth.numpy().astype('uint8' if truth.ndim==2 else 'int16'))
-        kept.update(interval=intervals(scores, truth))
+    def keep(scores, truth, video=None):
+        held = dict(scores=scores.numpy(), truth=truth.numpy().astype('uint8' if truth.ndim==2 else 'int16')) | ({} if video is None else dict(video=video.numpy()))
+        with atomic(out.with_suffix('.npz')) as f: np.savez_compressed(f, **held)
+        kept.update(interval=intervals(scores, truth, of=video))
     shown, recipe = anonymised(data, fa), attackers([task.attacker], task.kind, cfg.attack)[task.attacker]
     def more(net):
         ap = average_precision(score_attributes(net, shown.val.bank, recipe), shown.val.p)

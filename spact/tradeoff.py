@@ -165,9 +165,11 @@ def intervals(
     scores:Tensor, # (N,K) float: probabilities of actions, or of attributes
     truth:Tensor, # (N,) int64: actions; or (N,K) in {0,1}
     n:int=1000, # resamples, at most [S]
+    of:Tensor|None=None, # (N,) int64: the video that an item is from; None: each is one by itself
 )->dict: # 'top1', or 'cmap' and 'f1': [lower, upper] end
-    "95 % bootstrap intervals over test items of what a table reports."
-    w = resamples(len(truth), generator('intervals'), max(100, min(n, 5_000_000_000//scores.numel())))
+    "95 % bootstrap intervals over test items of what a table reports; items of one video are drawn together."
+    names, which = (torch.arange(len(truth)) if of is None else of).unique(return_inverse=True)
+    w = resamples(len(names), generator('intervals'), max(100, min(n, 5_000_000_000//scores.numel())))[:, which]
     figures = dict(top1=weighted_top1) if truth.ndim==1 else dict(cmap=weighted_cmap, f1=weighted_f1)
     return {k: list(interval(f(scores, truth, w))) for k, f in figures.items()}
 
