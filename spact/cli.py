@@ -6,8 +6,8 @@
 __all__ = ['GAME', 'ATTACK', 'CLIPS', 'READ', 'game', 'attack', 'clips', 'read', 'app', 'data', 'MANIFEST', 'OUT', 'WORKERS',
            'RESUME', 'SEED', 'SEEDS', 'KNOWN', 'METHODS', 'ATTACKERS', 'DATA_ROOT', 'DIVISION', 'NOVEL', 'DRY_RUN',
            'ATTRIBUTES', 'SKIP', 'SOURCES', 'settings', 'keys', 'options', 'given', 'go_on', 'OneLine', 'names',
-           'study_options', 'outcome', 'root', 'table_of', 'demo', 'train', 'evaluate', 'wanted', 'in_root', 'protocol',
-           'table', 'bench', 'synth', 'check', 'main', 'anonymize', 'export', 'rates']
+           'study_options', 'outcome', 'root', 'table_of', 'demo', 'train', 'evaluate', 'audit', 'wanted', 'in_root',
+           'protocol', 'table', 'bench', 'synth', 'check', 'main', 'anonymize', 'export', 'rates']
 
 # %% ../nbs/90_cli.ipynb #8177210b
 import ast, inspect, shlex, sys
@@ -79,7 +79,7 @@ def go_on(
     argv:list, # program and arguments
 )->str: # a line
     "What to say after Ctrl-C."
-    if not {'demo', 'train', 'evaluate', 'table', 'protocol'} & set(argv[1:2]): return 'stopped'
+    if not {'demo', 'train', 'evaluate', 'audit', 'table', 'protocol'} & set(argv[1:2]): return 'stopped'
     args = [a for a in argv[1:] if a not in ('--resume', '--no-resume')]
     return f'stopped; go on with: {shlex.join(["spact", *args, "--resume"])}'
 
@@ -251,6 +251,39 @@ def evaluate(
                         attributes=names(attributes), attackers=names(attackers) or ('usual',), model=model and str(model))
     if model: cfg = replace(cfg, methods=(*cfg.methods, 'model'))
     outcome(out, evaluate_folder(out, table_of(manifest), cfg, workers, resume))
+
+# %% ../nbs/90_cli.ipynb #86f3c1c1
+@app.command(epilog=SOURCES)
+@options(*read, *attack)
+def audit(
+    manifest:Annotated[Path, MANIFEST],
+    out:Annotated[Path, OUT],
+    shared:Annotated[list[str]|None, typer.Argument(help='What is shared of the videos, or what makes it: folders of anonymised videos with the names of the raw ones, runs, .safetensors files, light, names of the Hugging Face Hub; NAME=PLACE gives one a name.', show_default=False)]=None,
+    methods:Annotated[str, typer.Option(help=f'Beside these, out of {", ".join(keys("baselines", "baselines"))}; with commas.')]='raw',
+    identity:Annotated[str|None, typer.Option(help=f'Column that names persons, to be found in other videos of theirs. {_default("each video is looked for itself")}')]=None,
+    pictures:Annotated[bool, typer.Option('--pictures', help='Show frames and their reconstructions in the report: not for people.')]=False,
+    attributes:Annotated[str|None, ATTRIBUTES]=None,
+    seed:Annotated[int|None, SEED]=None,
+    seeds:Annotated[int|None, SEEDS]=None,
+    workers:Annotated[int|None, WORKERS]=None,
+    attackers:Annotated[str|None, typer.Option(help=f'Attackers of the attributes: {", ".join(keys("attackers", "ATTACKERS"))}; with commas. {_default(",".join(keys("audit_report", "AUDITORS")))}')]=None,
+    skip_damaged:Annotated[bool, SKIP]=False,
+    resume:Annotated[bool, RESUME]=False,
+    **chosen,
+):
+    "Attack shared videos in many ways, and write down what can still be learned."
+    from spact.audit_report import AUDITORS, by_leak, named, number, run_audit
+    from spact.core import Collapse
+    from spact.study import StudyConfig
+    others = named(shared or [])
+    cfg = study_options(StudyConfig(on_error='skip' if skip_damaged else 'raise'), chosen, methods, seed, seeds, attributes=names(attributes),
+                        attackers=names(attackers) or AUDITORS, others=others, identity=identity)
+    cfg = replace(cfg, methods=tuple(dict.fromkeys((*cfg.methods, *others))))
+    done = run_audit(out, table_of(manifest), cfg, workers, resume, pictures)
+    typer.echo(f'{"percent":14} {"attributes":>20} {"found again":>20} {"action":>20}')
+    for m, es in by_leak(done['methods']).items(): typer.echo(f'{m:14} {number(es, "leak"):>20} {number(es, "link", "rank1"):>20} {number(es, "action"):>20}')
+    typer.echo(f'report: {out/"audit.md"}, {out/"audit.html"}')
+    if done['died']: raise Collapse('; '.join(f'{k}: {why}' for k, why in done['died'].items()))
 
 # %% ../nbs/90_cli.ipynb #efc3b273
 def wanted(
