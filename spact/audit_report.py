@@ -102,6 +102,7 @@ def number(
     entries:list, # of one method, one a seed
     *keys:str, # where it stands, such as 'undo', 'after', 'psnr'
     scale:float=100, # of what is printed; 100: percent
+    digits:int=1, # after the point
 )->str: # such as `87.0 [85.1, 88.9]`; the ends are means over seeds
     "A figure and its interval."
     def at(e):
@@ -109,7 +110,7 @@ def number(
         return e
     found = [at(e) for e in entries]
     lo, hi = (scale*mean(f['interval'][i] for f in found) for i in (0, 1))
-    return f'{scale*mean(f["mean"] for f in found):.1f} [{lo:.1f}, {hi:.1f}]'
+    return f'{scale*mean(f["mean"] for f in found):.{digits}f} [{lo:.{digits}f}, {hi:.{digits}f}]'
 
 # %% ../nbs/81_audit_report.ipynb #ae9f2a66
 def markdown_table(
@@ -154,7 +155,7 @@ def claims(
         f'- Attackers {fits}, trained on anonymised training videos, read the {len(names)} attributes with a cMAP of {number(es, "leak")} % (guessing: {100*e["leak"]["chance"]:.1f}), each attribute by the attacker that was best at it on validation videos.',
         f'- Most of all they read `{most}`: `{e["attributes"][most]["attacker"]}` with an average precision of {number(es, "attributes", most)} % (guessing: {100*e["attributes"][most]["chance"]:.1f}).',
         f'- Given a raw video, two encoders trained on pairs of raw and anonymised frames put {who} first among {link["n"]} in {number(es, "link", "rank1")} % of cases (guessing: {100*link["chance"]:.1f}).',
-        f'- A U-Net trained to undo the method reaches a PSNR of {number(es, "undo", "after", "psnr", scale=1)} dB and an SSIM of {number(es, "undo", "after", "ssim", scale=1).replace("[", "[")}; '
+        f'- A U-Net trained to undo the method reaches a PSNR of {number(es, "undo", "after", "psnr", scale=1)} dB and an SSIM of {number(es, "undo", "after", "ssim", scale=1, digits=2)}; '
         f'a network that knows raw video only reads the attributes of what it restores with {number(es, "undo", "after", "cmap")} % cMAP (before undoing: {number(es, "undo", "before", "cmap")}; of raw video: {number(es, "undo", "raw")}).',
         f'- Action: `{e["action"]["attacker"]}` recognises it with {number(es, "action")} % {dict(top1="top-1", cmap="cMAP")[e["metric"]]} (guessing: {100*e["action"]["chance"]:.1f}).'])
 
@@ -165,7 +166,7 @@ def details(
     names, first = list(next(iter(methods.values()))[0]['attributes']), {m: es[0] for m, es in methods.items()}
     seen = next(iter(first.values()))
     each = [[c, *(f'{number(es, "attributes", c)} `{first[m]["attributes"][c]["attacker"]}`' for m, es in methods.items()), f'{100*seen["attributes"][c]["chance"]:.1f}'] for c in names]
-    undone = [[m, *(number(es, 'undo', when, k, scale=s) for k, s in (('psnr', 1), ('ssim', 1), ('cmap', 100)) for when in ('before', 'after'))] for m, es in methods.items()]
+    undone = [[m, *(number(es, 'undo', when, k, scale=s, digits=d) for k, s, d in (('psnr', 1, 1), ('ssim', 1, 2), ('cmap', 100, 1)) for when in ('before', 'after'))] for m, es in methods.items()]
     watched = [[m, a, *(f'{100*mean(e["over_time"][a][n] for e in es):.1f}' for n in seen['over_time'][a])] for m, es in methods.items() for a in seen['over_time']]
     shaky = [[m, *(f'{mean(e["undo"]["flicker"][k] for e in es):.1f}' for k in ('still', 'raw_still', 'all', 'raw_all'))] for m, es in methods.items()]
     def tried(m, e): return [[m, e['seed'], a, *(f'{100*v[k]:.1f}' for k in ('half', 'full', 'test')), 'yes' if v['converged'] else 'no'] for a, v in e['attackers'].items()]
