@@ -7,7 +7,7 @@ __all__ = ['BINARY', 'NOT_LOOKS', 'REMEDY', 'read_rows', 'Manifest', 'find_attri
            'Bank', 'read_small', 'check_there', 'decode', 'DataReport', 'count_labels', 'check_data']
 
 # %% ../nbs/13_datasets.ipynb #6e32dc6e
-import csv, io, os
+import csv, io, os, zlib
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +30,7 @@ from .video import scan, stream_frames
 def _open_text(path): # a text file, or the first file of a zip
     if Path(path).suffix!='.zip': return open(path, encoding='utf-8-sig', newline='')
     z = ZipFile(path)
+    if not z.namelist(): raise BadZipFile('it is empty')
     return io.TextIOWrapper(z.open(z.namelist()[0]), encoding='utf-8-sig', newline='')
 
 # %% ../nbs/13_datasets.ipynb #f4a09ecf
@@ -47,7 +48,7 @@ def read_rows(
                     raise BadInput(f'{path} line {reader.line_num}: {len(values)} values under {len(names)} column names')
                 rows.append(dict(zip(names, map(str.strip, values))) | {'_line': reader.line_num})
     except OSError as e: raise BadInput(f'{path}: cannot be read ({e.strerror})') from None
-    except (csv.Error, UnicodeDecodeError, BadZipFile) as e: raise BadInput(f'{path}: not a CSV file in UTF-8 ({e})') from None
+    except (csv.Error, UnicodeDecodeError, BadZipFile, zlib.error, EOFError, RuntimeError) as e: raise BadInput(f'{path}: not a CSV file in UTF-8 ({e})') from None
     if '' in names or len(set(names))<len(names): raise BadInput(f'{path} line 1: a column name is empty or repeated: {names}')
     if not rows: raise BadInput(f'{path}: empty, it needs a line of column names and at least one row')
     return rows
@@ -310,7 +311,7 @@ def check_there(
 )->None:
     "Stop at the first video that is not on disk."
     for r in manifest.rows:
-        if not (path := manifest.root/r['path']).is_file(): raise VideoError(path, f'no such file [{manifest.where(r)}]')
+        if not os.path.isfile(path := manifest.root/r['path']): raise VideoError(path, f'no such file [{manifest.where(r)}]')
 
 def decode(
     manifest:Manifest, # which videos
@@ -391,7 +392,7 @@ def check_data(
     "Look at every video of a dataset and list what is wrong."
     def look(r): # (content hash or None, what is wrong)
         path = manifest.root/r['path']
-        if not path.is_file(): return None, 'missing'
+        if not os.path.isfile(path): return None, 'missing'
         try:
             if whole: deque(stream_frames(path), maxlen=0)
             else: scan(path)

@@ -111,9 +111,13 @@ def with_metrics(
 )->tuple[Model,dict]: # the model with name and sentence; heading -> metrics
     "A model and the studies that its card will show."
     if wrong := [s for s in studies if '=' not in s]: raise BadInput(f'{wrong[0]}: expected HEADING=metrics.json')
-    read = {k: read_json(path) for k, _, path in (s.rpartition('=') for s in studies)}
-    said = measured(*next(iter(read.items()))) if read else model.measured
-    return model._replace(name=name or model.name, measured=said), read
+    read, said = {}, []
+    for heading, _, path in (s.rpartition('=') for s in studies):
+        read[heading] = m = read_json(path)
+        try: said.append(measured(heading, m)); model_card(model, {heading: m})
+        except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as e: # `BadInput` is a ValueError
+            raise BadInput(f'{path}: not the metrics.json of a study ({e})') from None
+    return model._replace(name=name or model.name, measured=(said or [model.measured])[0]), read
 
 # %% ../nbs/65_pretrained.ipynb #6f57f8b3
 def fetch(

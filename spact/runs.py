@@ -46,6 +46,7 @@ def load_anonymiser(
     try:
         with safe_open(path, 'pt') as f: config = json.loads((f.metadata() or {})['unet'])
         tensors = load_file(path)
+        if not all(v.isfinite().all() for v in tensors.values()): raise ValueError('its weights are not all finite numbers')
         if config and config.get('depth', 0)>len(tensors): raise ValueError(f'a depth of {config["depth"]} and {len(tensors)} tensors')
         with torch.device('meta'): fa = UNet(**config) if config else NoAnonymiser() # no memory for what a header claims
         fa.load_state_dict(tensors, assign=True)

@@ -1,4 +1,5 @@
-"""What the tests of the site and of the browser share: the built site, built once however many processes test, and a Chromium."""
+"""What the tests of the site and of the browser share: the built site, built once however many processes test, and a Chromium;
+and lines for pytest's summary."""
 import os, shutil, subprocess, sys
 from pathlib import Path
 
@@ -6,6 +7,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+
+
+def pytest_terminal_summary(terminalreporter):
+    "What tests have to say when they pass: `record_property('summary', line)`"
+    lines = [v for r in terminalreporter.getreports('passed') if r.when == 'call' for k, v in r.user_properties if k == 'summary']
+    for line in lines: terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope='session')
