@@ -20,7 +20,7 @@ from spact.pretrained import CARRIED, printable
 from spact.synth import draw_clip
 from spact.video import scan, write_video
 
-MEMORY, SECONDS = 2 << 30, 60 # what a process may take beyond the program itself, and how long
+MEMORY, CPU, WALL = 2 << 30, 60, 600 # bytes and seconds that a process may take; the first beyond the program itself
 
 
 class Case(NamedTuple):
@@ -219,7 +219,7 @@ def child(case, argv, log):
     "Become `spact`"
     for fd in (1, 2): os.dup2(log[fd-1], fd)
     used = int(Path('/proc/self/statm').read_text().split()[0])*resource.getpagesize()
-    for what, most in [(resource.RLIMIT_AS, used+MEMORY), (resource.RLIMIT_FSIZE, case.grow), (resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_CORE, 0)]: resource.setrlimit(what, (most, most))
+    for what, most in [(resource.RLIMIT_AS, used+MEMORY), (resource.RLIMIT_FSIZE, case.grow), (resource.RLIMIT_CPU, CPU), (resource.RLIMIT_CORE, 0)]: resource.setrlimit(what, (most, most))
     if case.dies:
         where, name = case.dies.rsplit('.', 1)
         try: where = import_module(where)
@@ -251,7 +251,7 @@ def handle(case, folder):
     argv = [a.replace('OUT', str(out)) for a in case.argv]
     log = [os.open(folder/name, os.O_RDWR | os.O_CREAT) for name in ('stdout', 'stderr')]
     if not (pid := os.fork()): child(case, argv, log)
-    end = time.monotonic()+SECONDS
+    end = time.monotonic()+WALL
     while not (done := os.waitpid(pid, os.WNOHANG))[0]:
         if time.monotonic()>end: os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0); return 'hangs'
         time.sleep(.002)
