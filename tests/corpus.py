@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from spact import cli, core, demo, export, folders, layouts, official, study # importing takes seconds: once for all processes
-from spact.marionette import MarionetteConfig
+from spact import cli, core, folders
 from spact.pretrained import CARRIED, printable
 from spact.synth import draw_clip
 from spact.video import scan, write_video
 
+for name in 'demo', 'export', 'layouts', 'official': import_module(f'spact.{name}') # takes seconds: once, and not in each process
 MEMORY, CPU, WALL = 2 << 30, 60, 600 # bytes and seconds that a process may take; the first beyond the program itself
 
 
