@@ -89,12 +89,12 @@ def attack_action(
     on_step:Callable|None=None, # see `fit`
 )->tuple[nn.Module,nn.Module]: # half and full budget
     "Train f'_T on anonymised videos (Sec. 4.1)."
-    with seeded(seed, "f'_T"): net = channels_last(action_net(cfg.ft, n_classes))
+    with seeded(seed, "f'_T"): net = channels_last(action_net(cfg.ft, n_classes)).to(bank.device)
     def loss(net, k):
         g = generator(seed, "f'_T", k)
         i = torch.randint(len(bank), (cfg.batch_t,), generator=g)
         x = bank.take(i, clip_index(bank.n_frames[i], cfg.n_frames, cfg.stride, g))
-        return loss_t(net(Augment(cfg.flip, cfg.shift)(x, g)), y[i])
+        return loss_t(net(Augment(cfg.flip, cfg.shift)(x, g)), y[i].to(x.device))
     return fit(net, loss, cfg.steps_t, cfg, on_step)
 
 @torch.no_grad()
@@ -110,7 +110,7 @@ def score_action(
     for i in torch.arange(len(bank)).split(batch):
         idx = spaced_clips(bank.n_frames[i], cfg.n_frames, cfg.stride, cfg.views)         # (B,views,T)
         clips = bank.take(i.repeat_interleave(cfg.views), idx.flatten(0, 1))
-        out.append(squash(net(clips)).unflatten(0, (-1, cfg.views)).mean(1))
+        out.append(squash(net(clips)).unflatten(0, (-1, cfg.views)).mean(1).cpu())
     return torch.cat(out)
 
 # %% ../nbs/52_attackers.ipynb #01aa9a6f
@@ -142,12 +142,12 @@ def attack_attributes(
 )->tuple[nn.Module,nn.Module]: # half and full budget
     "Train f'_B on anonymised videos (Sec. 4.1)."
     kw = dict(clips=cfg.n_frames_b>1) | (dict(width=cfg.width) if cfg.fb=='small' else {})
-    with seeded(seed, "f'_B"): net = nn.Sequential(Standardise(bank), channels_last(attribute_net(cfg.fb, p.shape[1], **kw)))
+    with seeded(seed, "f'_B"): net = nn.Sequential(Standardise(bank), channels_last(attribute_net(cfg.fb, p.shape[1], **kw))).to(bank.device)
     def loss(net, k):
         g = generator(seed, "f'_B", k)
         i = torch.randint(len(bank), (cfg.batch_b,), generator=g)
         x = Augment(cfg.flip, cfg.shift)(bank.take(i, clip_index(bank.n_frames[i], cfg.n_frames_b, cfg.stride, g)), g)
-        return F.binary_cross_entropy_with_logits(net(x if cfg.n_frames_b>1 else x[:, :, 0]), p[i])
+        return F.binary_cross_entropy_with_logits(net(x if cfg.n_frames_b>1 else x[:, :, 0]), p[i].to(x.device))
     return fit(net, loss, cfg.steps_b, cfg, on_step)
 
 @torch.no_grad()
@@ -162,7 +162,7 @@ def score_attributes(
     for i in torch.arange(len(bank)).split(batch):
         idx = spaced_clips(bank.n_frames[i], cfg.n_frames_b, cfg.stride, cfg.views)       # (B,views,T)
         x = bank.take(i.repeat_interleave(cfg.views), idx.flatten(0, 1))
-        out.append(net(x if cfg.n_frames_b>1 else x[:, :, 0]).unflatten(0, (-1, cfg.views)).mean(1).sigmoid())
+        out.append(net(x if cfg.n_frames_b>1 else x[:, :, 0]).unflatten(0, (-1, cfg.views)).mean(1).sigmoid().cpu())
     return torch.cat(out)
 
 # %% ../nbs/52_attackers.ipynb #0976c516

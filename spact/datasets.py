@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BINARY', 'NOT_LOOKS', 'REMEDY', 'read_rows', 'Manifest', 'find_attributes', 'complain', 'check_rows', 'read_manifest',
-           'Bank', 'read_small', 'check_there', 'decode', 'DataReport', 'count_labels', 'check_data']
+           'Bank', 'shrink', 'read_small', 'check_there', 'decode', 'DataReport', 'count_labels', 'check_data']
 
 # %% ../nbs/13_datasets.ipynb #6e32dc6e
 import csv, io, os, zlib
@@ -211,6 +211,11 @@ class Bank:
         "How long each video is."
         return self.start.diff()
 
+    @property
+    def device(self)->torch.device: # where `take` leaves what it cuts out
+        "Where the frames lie."
+        return self.frames.device
+
 # %% ../nbs/13_datasets.ipynb #f163b734
 @patch
 def take(self:Bank,
@@ -292,6 +297,13 @@ def load(cls:Bank,
     except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError) as e: raise BadInput(f'{path}: not the frames of a bank ({e})') from None
 
 # %% ../nbs/13_datasets.ipynb #c968f0c9
+def shrink(
+    frames:Tensor, # (T,3,H,W) uint8
+    size:Sequence, # px: (height, width)
+)->Tensor: # (T,3,height,width) uint8
+    "Squeeze pictures into a shape, smoothly."
+    return resize(frames, list(size), antialias=True).contiguous()
+
 def read_small(
     path:str|os.PathLike, # a video file
     size:int|Sequence, # px: (height, width), or one number for both
@@ -299,10 +311,10 @@ def read_small(
     max_frames:int|None=None, # keep at most so many, the first ones; None: all
 )->Tensor: # (T,3,H,W) uint8
     "Decode a video and shrink it."
-    size, chunks = [size]*2 if isinstance(size, int) else list(size), []
+    size, chunks = [size]*2 if isinstance(size, int) else size, []
     frames = stream_frames(path, count(0, every) if max_frames is None else range(0, every*max_frames, every))
     while part := list(islice(frames, 64)):
-        chunks.append(resize(torch.from_numpy(np.stack(part)).permute(0, 3, 1, 2), size, antialias=True).contiguous())
+        chunks.append(shrink(torch.from_numpy(np.stack(part)).permute(0, 3, 1, 2), size))
     return torch.cat(chunks)
 
 # %% ../nbs/13_datasets.ipynb #805425f1

@@ -26,6 +26,7 @@ from .pretrain import VARIANTS, GameConfig, new_judge
 from .protocols import hold_out
 from .runs import read_log, train
 from .show import show_curves, show_strips, tile
+from .stream import Feed, Shelf, stream
 from .study import StudyConfig, anonymiser_of, check_study, load_study, run_study, seeks, source_of, study_data
 from .team import team_here
 from .tradeoff import attribute_table, convergence_table, interval_table, plot_tradeoff, summary, table
@@ -329,6 +330,9 @@ def train_on(
     resume:bool=True, # go on with the run in the folder; False: refuse it
     progress:bool=True, # show bars
     keep_every:int=0, # keep a checkpoint at every so many steps, as in `train`; 0: none
+    from_files:bool=False, # read frames when they are looked at; False: decode all into memory
+    workers:int=2, # processes that read ahead, with `from_files` [S]; 0: none
+    cache_gb:float=0., # keep decoded videos beside the run, in `cache/`, up to so many GB, with `from_files`
 )->Path: # fa.safetensors
     "Train f_A on a folder of videos (Sec. 3.3)."
     team = team_here()
@@ -336,13 +340,17 @@ def train_on(
     with claimed(out, 'run.json', resume) if team.is_main else nullcontext(Path(out)) as out:
         m = read_manifest(manifest, attributes=[], split_column=cfg.split_column)
         if 'val' not in m.splits: m = hold_out(m)
-        a, b = [decode(m.split(s), cfg.size, cfg.every, cfg.max_frames, cfg.on_error, progress=progress) for s in ('train', 'val')]
-        with tqdm(total=100, disable=not progress, bar_format='{desc:<16}{percentage:3.0f}%|{bar:24}| {elapsed} gone, {remaining} left') as bar:
+        more = dict(shelf=Shelf(out/'cache', int(cache_gb*1e9)) if cache_gb else None, team=team) if from_files else {}
+        a, b = [(stream if from_files else decode)(m.split(s), cfg.size, cfg.every, cfg.max_frames, cfg.on_error, progress=progress, **more) for s in ('train', 'val')]
+        if team.size>1 and torch.cuda.is_available(): a, b = a.to('cuda'), b.to('cuda') # each process has a GPU of its own
+        feed = Feed(workers if from_files else 0)
+        with tqdm(total=100, disable=not progress, bar_format='{desc:<16}{percentage:3.0f}%|{bar:24}| {elapsed} gone, {remaining} left{postfix}') as bar:
             stages = []
             def show(stage, share):
-                if stage not in stages: stages.append(stage); bar.reset(); bar.set_description_str(stage)
-                bar.n = round(100*share, 1); bar.refresh()
-            train(out, a, m.y(a.rows), b, m.y(b.rows), cfg.game, seed, source=source_of(manifest, cfg), team=team, on_progress=show, keep_every=keep_every)
+                if stage not in stages: stages.append(stage); bar.reset(); bar.set_description_str(stage); feed.reset()
+                bar.n = round(100*share, 1)
+                bar.set_postfix_str(f'{100*feed.share:.0f} % waiting for data')
+            train(out, a, m.y(a.rows), b, m.y(b.rows), cfg.game, seed, source=source_of(manifest, cfg), team=team, on_progress=show, keep_every=keep_every, feed=feed)
     return out/'fa.safetensors'
 
 # %% ../nbs/80_demo.ipynb #7c7682ed

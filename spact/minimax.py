@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import zip_longest
 from typing import NamedTuple
 import torch
@@ -21,6 +22,7 @@ from .objective import guess_t, loss_a, loss_t
 from .pretrain import (Game, GameConfig, Moments, Views, check_config, check_videos, draw_batch, draw_clips, draw_views, frozen,
     new_judge, private, show, through)
 from .speed import update
+from .stream import Feed
 
 # %% ../nbs/41_minimax.ipynb #297b262c
 @contextmanager
@@ -185,18 +187,19 @@ def play(
     on_step:Callable|None=None, # called with (game, Losses of step A, Losses of step TB) after each step
     p:Tensor|None=None, # (M,P) private attributes of `shown`: used by the supervised objective and by no other
     shown:Bank|None=None, # M videos or stills for f_B, where they are not the training videos (Sec. 4.2)
+    feed:Feed|None=None, # draws the batches of the steps to come; None: each when it is needed
 )->Game: # the same, f_A trained
     "The two-step minimax optimisation (Sec. 3.3)."
     shown = bank if shown is None else shown
     check_config(cfg); check_videos(shown, cfg)
     if cfg.clips<2*game.team.size: raise BadInput(f'clips must be >= {2*game.team.size}, two for each of {game.team.size} processes, got {cfg.clips}')
     p, chance, ceiling = private(cfg, p, len(shown)), guess_t(y), game.objective.ceiling(min(cfg.pairs, len(shown)))
+    batches = (feed or Feed())(partial(draw_step, bank, y, cfg, p=p, shown=shown), seed, 'game', steps=range(game.step, cfg.steps), device=bank.device)
     while game.step<cfg.steps:
-        g = generator(seed, 'game', game.step)
         for opt, lr in ((game.opt_a, cfg.lr_a), (game.opt_t, cfg.lr_t), (game.opt_b, cfg.lr_b)): opt.param_groups[0]['lr'] = lr*pace(cfg, game.step)
         if cfg.restart_every and game.step and game.step%cfg.restart_every==0: restart(game, shown, cfg, seed, p)
         act = replace(cfg, norm_b='batch', rounded=True) if game.step>=(1-cfg.fair)*cfg.steps else cfg
-        (clips, views), *more = game.team.share(draw_step(bank, y, cfg, g, p, shown))
+        (clips, views), *more = game.team.share(next(batches))
         a, tb = map(game.team.numbers, (step_a(game, clips, views, act), step_tb(game, *more, act)))
         game.step += 1
         seen = watch(game, a, tb, chance, ceiling)

@@ -11,6 +11,7 @@ __all__ = ['VARIANTS', 'GameConfig', 'check_config', 'draw_clips', 'Views', 'dra
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from .objective import OBJECTIVES, Ensemble, MoCo, NTXent, RotNet, Supervised, l
 from .privacy import CLIP_ENCODERS, ENCODERS, attribute_net, privacy_net
 from .sampler import SF, clip_index, lay_clip, take_views
 from .speed import PRECISIONS, mixed, recomputed, scaler_for, update
+from .stream import Feed
 from .team import Team, synchronised
 from .unet import UNETS, anonymiser
 
@@ -348,14 +350,18 @@ def init_fa(
     cfg:GameConfig, # `init_steps_a`, `init_lr`, `th_a0`
     seed:int=0, # of the batches
     on_step:Callable|None=None, # see `descend`
+    feed:Feed|None=None, # draws the batches; None: each when it is needed
 )->dict: # see `descend`; `loss` is the mean absolute difference, in units of the [0,1] range
     "f_A learns to change nothing (Eq. 4 and 6)."
     if cfg.fa=='none': return dict(steps=0, loss=0., reached=True)
-    def l1(bank, n, g):
-        im = torch.cat(game.team.share(draw_views(bank, replace(cfg, views='frames' if cfg.views=='clips' else cfg.views, pairs=n), g)[:2]))
+    cfg = replace(cfg, views='frames' if cfg.views=='clips' else cfg.views)
+    few, test = replace(cfg, pairs=min(cfg.pairs, 16)), draw_views(val, cfg, generator(seed, 'identity', 'val'))
+    def l1(v):
+        im = torch.cat(game.team.share(v[:2]))
         return (game.fa(im)-im).abs().mean()
-    return descend(game.fa, lambda k: l1(train, min(cfg.pairs, 16), generator(seed, 'identity', k)), cfg.init_steps_a, cfg.init_lr,
-                   lambda: l1(val, cfg.pairs, generator(seed, 'identity', 'val')).item(), cfg.th_a0, on_step=on_step, scaler=game.scaler, team=game.team)
+    batches = (feed or Feed())(partial(draw_views, train, few), seed, 'identity', steps=range(1, cfg.init_steps_a+1), device=train.device)
+    return descend(game.fa, lambda k: l1(next(batches)), cfg.init_steps_a, cfg.init_lr,
+                   lambda: l1(test).item(), cfg.th_a0, on_step=on_step, scaler=game.scaler, team=game.team)
 
 # %% ../nbs/40_pretrain.ipynb #bfb8e453
 def init_ft(
@@ -365,14 +371,16 @@ def init_ft(
     cfg:GameConfig, # `init_steps_t`, `init_lr`, `th_t0`
     seed:int=0, # of the batches
     on_step:Callable|None=None, # see `descend`
+    feed:Feed|None=None, # as in `init_fa`
 )->dict: # see `descend`; `loss` is L_T in nats
     "f_T learns the actions through the frozen f_A (Eq. 7)."
     def lt(x, y):
         x, y = game.team.share((x, y))
         return loss_t(game.ft(*through(game.fa, x)), y)
     test = draw_clips(val, y_val, replace(cfg, clips=128), generator(seed, 'action', 'val'))
-    return descend(game.ft, lambda k: lt(*draw_clips(train, y, cfg, generator(seed, 'action', k))), cfg.init_steps_t,
-                   cfg.init_lr, lambda: lt(*test).item(), cfg.th_t0, on_step=on_step, scaler=game.scaler, team=game.team)
+    batches = (feed or Feed())(partial(draw_clips, train, y, cfg), seed, 'action', steps=range(1, cfg.init_steps_t+1), device=train.device)
+    return descend(game.ft, lambda k: lt(*next(batches)), cfg.init_steps_t, cfg.init_lr,
+                   lambda: lt(*test).item(), cfg.th_t0, on_step=on_step, scaler=game.scaler, team=game.team)
 
 def init_fb(
     game:Game, # its f_B learns
@@ -382,6 +390,7 @@ def init_fb(
     seed:int=0, # of the batches
     on_step:Callable|None=None, # see `descend`
     p:Tensor|None=None, p_val:Tensor|None=None, # private attributes of both, for the supervised objective
+    feed:Feed|None=None, # as in `init_fa`
 )->dict: # see `descend`; `loss` is L_B in nats
     "f_B learns to tell videos apart through the frozen f_A (Eq. 8)."
     p, p_val = private(cfg, p, len(train)), private(cfg, p_val, len(val))
@@ -395,8 +404,9 @@ def init_fb(
         game.objective.updated(game.fb)
         if on_step: on_step(k, n)
     game.objective.train()
-    return descend(game.fb, lambda k: lb(draw_views(train, cfg, generator(seed, 'privacy', k), p)), cfg.init_steps_b,
-                   cfg.lr_b, check, cfg.th_b0, on_step=told, scaler=game.scaler, team=game.team)
+    batches = (feed or Feed())(partial(draw_views, train, cfg, p=p), seed, 'privacy', steps=range(1, cfg.init_steps_b+1), device=train.device)
+    return descend(game.fb, lambda k: lb(next(batches)), cfg.init_steps_b, cfg.lr_b, check,
+                   cfg.th_b0, on_step=told, scaler=game.scaler, team=game.team)
 
 # %% ../nbs/40_pretrain.ipynb #7db1d27b
 VARIANTS = {                                                                         # name -> what it changes in a `GameConfig`

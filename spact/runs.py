@@ -20,6 +20,7 @@ from .datasets import Bank
 from .minimax import Losses, play
 from .objective import n_actions
 from .pretrain import Game, GameConfig, NoAnonymiser, check_config, check_videos, channels_last, init_fa, init_fb, init_ft, new_game, private
+from .stream import Feed
 from .team import Team
 from .unet import UNet
 
@@ -134,6 +135,7 @@ def train(
     shown:Bank|None=None, shown_val:Bank|None=None, # what f_B is shown, where that is not the training videos (Sec. 4.2)
     team:Team=Team(), # the processes that play it together, see `team_here`; the first one writes
     keep_every:int=0, # steps from one checkpoint to the next of those that stay, in `checkpoints/`, see `kept_games` [S]; 0: none stays
+    feed:Feed|None=None, # draws the batches, in other processes if it has some, see `play`
 )->nn.Module: # f_A*, frozen; also in `folder/fa.safetensors`
     "Train f_A (Sec. 3.3), resumably; without privacy labels, unless the objective is supervised."
     folder, nothing = Path(folder), lambda *a: None
@@ -145,16 +147,16 @@ def train(
     if p is not None: wanted['n_attributes'] = p.shape[1]
     if shown is not bank: wanted['n_shown'] = len(shown)
     if is_finished(folder, wanted, resume): return load_anonymiser(folder)
-    game = new_game(cfg, wanted['n_classes'], seed, p, bank.frames.device, team)
+    game = new_game(cfg, wanted['n_classes'], seed, p, bank.device, team)
     def keep():
         if keep_every and game.step%keep_every==0: save(folder/'checkpoints'/f'{game.step:06}.safetensors', game)
     if not (folder/'run.json').exists(): write(folder/'run.json', wanted | provenance(seed))
     if (folder/'game.safetensors').exists(): load_game(folder/'game.safetensors', game)
     else:
         share = lambda stage: lambda k, n: tell(stage, k/n)
-        starts = dict(fa=init_fa(game, bank, val, cfg, seed, share('f_A: identity')),
-                      ft=init_ft(game, bank, y, val, y_val, cfg, seed, share('f_T: actions')),
-                      fb=init_fb(game, shown, shown_val, cfg, seed, share('f_B: videos'), p, p_val) if cfg.updates_b or cfg.omega else None)
+        starts = dict(fa=init_fa(game, bank, val, cfg, seed, share('f_A: identity'), feed),
+                      ft=init_ft(game, bank, y, val, y_val, cfg, seed, share('f_T: actions'), feed),
+                      fb=init_fb(game, shown, shown_val, cfg, seed, share('f_B: videos'), p, p_val, feed) if cfg.updates_b or cfg.omega else None)
         write(folder/'starts.json', starts)
         keep()
         save(folder/'game.safetensors', game)
@@ -166,7 +168,7 @@ def train(
         if game.step%save_every==0:
             log.flush()
             save(folder/'game.safetensors', game)
-    with log: play(game, bank, y, cfg, seed, on_step, p, shown)
+    with log: play(game, bank, y, cfg, seed, on_step, p, shown, feed)
     save(folder/'game.safetensors', game)
     if team.is_main: save_anonymiser(folder/'fa.safetensors', game.fa)
     team.wait()

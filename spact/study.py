@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['LEARNED', 'pace', 'StudyConfig', 'anonymiser_of', 'check_study', 'seeks', 'Task', 'learn_cost', 'attack_tasks',
-           'plan', 'load_study', 'study_data', 'learn', 'attack', 'look', 'work', 'ready', 'run_tasks', 'digest',
-           'source_of', 'strongest', 'answers', 'progress_of', 'collect', 'begin', 'conclude', 'content',
-           'model_digest', 'check_published', 'run_study', 'game_of', 'protocol_tasks', 'plan_protocols',
-           'collect_protocols', 'protocol_entries', 'run_protocols', 'grown', 'cost_text', 'plan_text']
+           'plan', 'load_study', 'study_data', 'device_here', 'here', 'learn', 'attack', 'look', 'work', 'ready',
+           'holder', 'claim', 'run_tasks', 'digest', 'source_of', 'strongest', 'answers', 'progress_of', 'collect',
+           'begin', 'conclude', 'content', 'model_digest', 'check_published', 'run_study', 'game_of', 'protocol_tasks',
+           'plan_protocols', 'collect_protocols', 'protocol_entries', 'run_protocols', 'grown', 'cost_text',
+           'plan_text']
 
 # %% ../nbs/57_study.ipynb #44ab2951
-import json, multiprocessing, os, signal, threading, time
+import json, multiprocessing, os, platform, signal, threading, time
 from hashlib import blake2b, file_digest
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -194,6 +195,16 @@ def study_data(
                      cfg.every, cfg.max_frames, cfg.on_error, progress, people)
 
 # %% ../nbs/57_study.ipynb #998dd60c
+def device_here()->str: # 'cuda' or 'cpu'
+    "Where a task trains: on the GPU of its process, if it has one."
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
+
+def here(
+    data:Data, # with its frames anywhere
+)->Data: # with its frames where tasks train
+    "Move the frames of a dataset."
+    return data._replace(**{k: s._replace(bank=s.bank.to(device_here())) for k, s in zip(('train', 'val', 'test'), data)})
+
 def learn(
     run:Path, # folder of the run
     task:Task, # of kind 'learn'
@@ -209,6 +220,7 @@ def learn(
         fa = noisy_features(a.bank, a.y, b.bank, b.y, game, task.seed, on_step=lambda k, n, losses: tell(k/n))
         return save_anonymiser(run/'fa.safetensors', fa)
     if int(c.bank.n_frames.min())==1: game = replace(game, short='clamp') # of a still, S_F takes the same view twice
+    a, b, c, d = (s._replace(bank=s.bank.to(device_here())) for s in (a, b, c, d))
     banks = dict(shown=c.bank, shown_val=d.bank) if shown else {}
     train(run, a.bank, a.y, b.bank, b.y, game, task.seed, source=source, on_progress=lambda stage, share: tell(share if stage=='game' else 0),
           p=c.p, p_val=d.p, **banks)
@@ -227,7 +239,7 @@ def attack(
         held = dict(scores=scores.numpy(), truth=truth.numpy().astype('uint8' if truth.ndim==2 else 'int16')) | ({} if video is None else dict(video=video.numpy()))
         with atomic(out.with_suffix('.npz')) as f: np.savez_compressed(f, **held)
         kept.update(interval=intervals(scores, truth, of=video))
-    shown, recipe = anonymised(data, fa), attackers([task.attacker], task.kind, cfg.attack)[task.attacker]
+    shown, recipe = here(anonymised(data, fa)), attackers([task.attacker], task.kind, cfg.attack)[task.attacker]
     def more(net):
         ap = average_precision(score_attributes(net, shown.val.bank, recipe), shown.val.p)
         frames = dict(over_time=over_time(net, shown.test.bank, shown.test.p, recipe)) if recipe.n_frames_b==1 else {}
@@ -277,9 +289,11 @@ def _leave_with_parent(): # a killed parent leaves no workers behind
     multiprocessing.parent_process().join()
     os._exit(1)
 
-def _begin(shares): # in each worker
+def _begin(shares, turn): # in each worker
     global SHARES
     SHARES = shares
+    with turn.get_lock(): i, turn.value = turn.value, turn.value+1
+    if torch.cuda.is_available(): torch.cuda.set_device(i%torch.cuda.device_count())
     signal.signal(signal.SIGINT, signal.SIG_IGN)                        # Ctrl-C is the parent's business
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(1)
@@ -303,6 +317,33 @@ def ready(
     "An attack on a learned method waits for its game."
     return task.kind=='learn' or task.method not in LEARNED or replace(task, kind='learn', attacker='usual').out(folder).exists()
 
+def holder(
+    lock:Path, # of a task
+)->str: # such as 'host 4711', or '' where nobody holds it any more
+    "Who works on a task."
+    try: host, pid = lock.read_text().split()
+    except (OSError, ValueError): return 'somebody' if lock.exists() else '' # it is being written just now
+    if host!=platform.node(): return f'{host} {pid}'
+    if int(pid)==os.getpid(): return '' # an earlier process that had our number, as happens in containers
+    try: os.kill(int(pid), 0)
+    except ProcessLookupError: return ''
+    except PermissionError: pass
+    return f'{host} {pid}'
+
+def claim(
+    task:Task, # of `plan`
+    folder:Path, # of the study
+)->Path|None: # the mark, to be removed when the task is done; None: somebody else works on it, or has done it
+    "Take a task that nobody has taken."
+    lock = task.out(folder).with_suffix('.lock')
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    if lock.exists() and not holder(lock): lock.unlink(missing_ok=True)
+    try: f = open(lock, 'x')
+    except FileExistsError: return None
+    with f: f.write(f'{platform.node()} {os.getpid()}')
+    if not task.out(folder).exists(): return lock
+    lock.unlink()
+
 def run_tasks(
     tasks:list, # of `plan`
     folder:Path, # of the study
@@ -315,22 +356,26 @@ def run_tasks(
     spawn = multiprocessing.get_context('spawn')
     shares = spawn.Array('d', len(tasks))
     total = sum(t.cost for t in todo.values())
-    pool, running = ProcessPoolExecutor(min(workers, len(todo)), spawn, _begin, (shares,)), {}
+    pool, running, locks = ProcessPoolExecutor(min(workers, len(todo)), spawn, _begin, (shares, spawn.Value('i', 0))), {}, {}
     with tqdm(total=100, disable=not progress, bar_format='{desc:<34}{percentage:3.0f}%|{bar:24}| {elapsed} gone, {remaining} left') as bar:
         try:
             while todo or running:
-                todo = {i: t for i, t in todo.items() if not t.dead(folder).exists()}
+                todo = {i: t for i, t in todo.items() if not t.dead(folder).exists() and not t.out(folder).exists()}
                 for i, t in list(todo.items()):
-                    if len(running)<workers and ready(t, folder): running[_submit(pool, folder, todo.pop(i), i)] = i
+                    if len(running)<workers and ready(t, folder) and (lock := claim(t, folder)): locks[i], running[_submit(pool, folder, todo.pop(i), i)] = lock, i
+                if not running: time.sleep(.5) # others are at work
                 done, _ = wait(running, .5, FIRST_COMPLETED)
-                for f in done: running.pop(f); f.result()
+                for f in done: locks.pop(i := running.pop(f)).unlink(); f.result()
                 bar.n = round(100*sum(shares[i]*t.cost for i, t in enumerate(tasks))/total, 2)
-                bar.set_description_str(' + '.join(f'{tasks[i].method} {tasks[i].kind}' for i in running.values())[:33])
+                others = 'waits for ' + ', '.join({holder(t.out(folder).with_suffix('.lock')) for t in todo.values()}-{''})
+                bar.set_description_str((' + '.join(f'{tasks[i].method} {tasks[i].kind}' for i in running.values()) or others)[:33])
                 bar.refresh()
         except BaseException:
             for p in list(pool._processes.values()): p.terminate()
             raise
-        finally: pool.shutdown(cancel_futures=True)
+        finally:
+            pool.shutdown(cancel_futures=True)
+            for lock in locks.values(): lock.unlink(missing_ok=True)
 
 # %% ../nbs/57_study.ipynb #f48912a4
 def digest(

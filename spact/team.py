@@ -125,5 +125,6 @@ def team_here()->Team: # `Team()` where no launcher started this process
     if int(os.environ.get('WORLD_SIZE', 1))<2: return Team()
     try: from accelerate import PartialState
     except ImportError: raise BadInput("several processes need accelerate: pip install 'spact[parallel]'") from None
-    state = PartialState(cpu=not torch.cuda.is_available())
+    on_gpus = torch.cuda.is_available()
+    state = PartialState(cpu=not on_gpus, backend='cuda:nccl,cpu:gloo' if on_gpus else None)
     return Team(state.process_index, state.num_processes)

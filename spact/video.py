@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['MAX_PX', 'open_stream', 'Packet', 'Walk', 'cut_problem', 'seek_problem', 'stream_pictures', 'stream_frames',
-           'VideoInfo', 'scan', 'probe', 'seek_frames', 'read_frames', 'read_clip', 'write_video']
+           'VideoInfo', 'scan', 'probe', 'seek_frames', 'jump_frames', 'read_frames', 'read_clip', 'write_video']
 
 # %% ../nbs/10_video.ipynb #481c4502
 import os, warnings
+from bisect import bisect
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -124,6 +125,9 @@ def stream_pictures(
         if why: raise VideoError(path, why)
 
 # %% ../nbs/10_video.ipynb #35df0436
+def _rgb(f, **size): return np.rot90(f.to_ndarray(format='rgb24', **size), round(f.rotation/90)) # a picture, upright
+
+# %% ../nbs/10_video.ipynb #dbc946d6
 def stream_frames(
     path:str|os.PathLike, # a video file
     wanted:Iterable[int]|None=None, # frame numbers to hand out, increasing; None: all of them
@@ -134,7 +138,7 @@ def stream_frames(
     for i, f in enumerate(stream_pictures(path)):
         size = size or dict(width=f.width, height=f.height)
         if i!=want: continue
-        yield np.rot90(f.to_ndarray(format='rgb24', **size), round(f.rotation/90))
+        yield _rgb(f, **size)
         want = next(wanted, None)
         if want is None: return
 
@@ -187,6 +191,25 @@ def seek_frames(
     try: return decord.VideoReader(str(Path(path).resolve()), num_threads=1).get_batch(idx).asnumpy()
     except (RuntimeError, IndexError, decord.DECORDError): return None
 
+# %% ../nbs/10_video.ipynb #97c106fd
+def jump_frames(
+    walk:Walk, # after its pass, the file still open, with nothing for `seek_problem` to say
+    idx:list, # frame numbers, increasing
+)->np.ndarray|None: # (n,H,W,3) uint8 RGB, upright; None when a time stamp was not met
+    "Decode a few frames by seeking, with the decoder of `stream_pictures`."
+    pts = sorted(p.pts for p in walk.packets)
+    keys = sorted(p.pts for p in walk.packets if p.is_key)
+    want, found, at = [pts[i] for i in idx], {}, None
+    for t in want:
+        if (key := keys[bisect(keys, t)-1])!=at:
+            try: walk.c.seek(key, stream=walk.s)
+            except av.FFmpegError: return None # no index to seek by
+            pictures, at = walk.c.decode(walk.s), key
+        for f in pictures:
+            if f.pts==t and not f.is_corrupt: found[t] = _rgb(f)
+            if f.pts is None or f.pts>=t: break
+    return np.stack([found[t] for t in want]) if len(found)==len(want) else None
+
 # %% ../nbs/10_video.ipynb #bf64aa73
 def read_frames(
     path:str|os.PathLike, # a video file
@@ -194,11 +217,16 @@ def read_frames(
 )->Tensor: # (T,H,W,3) uint8 RGB, upright, native size
     "Read frames by number, counted from 0 in the order a player shows; `VideoError` rather than fewer or other frames."
     if idx is None: return torch.from_numpy(np.stack(list(stream_frames(path))))
-    info, idx = scan(path), [int(i) for i in idx]
-    beyond = [i for i in idx if not 0<=i<info.n_frames]
-    if beyond or not idx: raise VideoError(path, f'frame {beyond[0] if beyond else None} asked for, it has {info.n_frames}')
+    idx = [int(i) for i in idx]
     want = sorted(set(idx))
-    frames = None if info.sequential else seek_frames(path, want)
+    with open_stream(path) as (c, s):
+        walk = Walk(c, s)
+        for _ in walk: pass
+        if cut := cut_problem(walk): raise VideoError(path, cut)
+        beyond = [i for i in idx if not 0<=i<len(walk.packets)]
+        if beyond or not idx: raise VideoError(path, f'frame {beyond[0] if beyond else None} asked for, it has {len(walk.packets)}')
+        if seek_problem(walk): frames = None
+        else: frames = jump_frames(walk, want) if s.codec_context.name=='mpeg4' else seek_frames(path, want)
     if frames is None: frames = list(stream_frames(path, want))
     if len(frames)<len(want): raise VideoError(path, f'frame {want[len(frames)]} asked for, fewer decode')
     return torch.from_numpy(np.stack(frames)[np.searchsorted(want, idx)])
