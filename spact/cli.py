@@ -223,13 +223,14 @@ def train(
     stream:Annotated[bool, typer.Option('--stream', help='Read frames from the files when they are needed, for videos that do not fit into memory.')]=False,
     workers:Annotated[int, typer.Option(min=0, help='With --stream: processes that read ahead.')]=2,
     cache_gb:Annotated[float, typer.Option(min=0, help='With --stream: keep decoded videos beside the run, up to so many GB, those used last; 0: none.')]=0.,
+    device:Annotated[str, typer.Option(help='Where to train: cpu or cuda.')]='cpu',
     **chosen,
 ):
     "Train an anonymiser on a folder of videos; no private attribute is read."
     from spact.demo import train_on
     from spact.study import StudyConfig
     cfg = study_options(StudyConfig(on_error='skip' if skip_damaged else 'raise'), chosen)
-    typer.echo(f'anonymiser: {train_on(out, table_of(manifest), cfg, seed, resume, keep_every=keep_every, from_files=stream, workers=workers, cache_gb=cache_gb)}')
+    typer.echo(f'anonymiser: {train_on(out, table_of(manifest), cfg, seed, resume, keep_every=keep_every, from_files=stream, workers=workers, cache_gb=cache_gb, device=device)}')
 
 @app.command(epilog=SOURCES)
 @options(*read, *game, *attack)

@@ -333,8 +333,10 @@ def train_on(
     from_files:bool=False, # read frames when they are looked at; False: decode all into memory
     workers:int=2, # processes that read ahead, with `from_files` [S]; 0: none
     cache_gb:float=0., # keep decoded videos beside the run, in `cache/`, up to so many GB, with `from_files`
+    device:str='cpu', # where it trains, or 'cuda'; several processes take a GPU each if there are any
 )->Path: # fa.safetensors
     "Train f_A on a folder of videos (Sec. 3.3)."
+    if device!='cpu' and not torch.cuda.is_available(): raise BadInput(f'device: torch sees no {device}; choose cpu')
     team = team_here()
     progress = progress and team.is_main
     with claimed(out, 'run.json', resume) if team.is_main else nullcontext(Path(out)) as out:
@@ -342,7 +344,7 @@ def train_on(
         if 'val' not in m.splits: m = hold_out(m)
         more = dict(shelf=Shelf(out/'cache', int(cache_gb*1e9)) if cache_gb else None, team=team) if from_files else {}
         a, b = [(stream if from_files else decode)(m.split(s), cfg.size, cfg.every, cfg.max_frames, cfg.on_error, progress=progress, **more) for s in ('train', 'val')]
-        if team.size>1 and torch.cuda.is_available(): a, b = a.to('cuda'), b.to('cuda') # each process has a GPU of its own
+        a, b = (s.to('cuda' if team.size>1 and torch.cuda.is_available() else device) for s in (a, b))
         feed = Feed(workers if from_files else 0)
         with tqdm(total=100, disable=not progress, bar_format='{desc:<16}{percentage:3.0f}%|{bar:24}| {elapsed} gone, {remaining} left{postfix}') as bar:
             stages = []
