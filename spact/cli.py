@@ -238,7 +238,7 @@ def evaluate(
     manifest:Annotated[Path, MANIFEST],
     out:Annotated[Path, OUT],
     methods:Annotated[str|None, METHODS]=None,
-    model:Annotated[Path|None, typer.Option(help='Attack this anonymiser, a run or its .safetensors file; then the methods are raw unless named.')]=None,
+    model:Annotated[str|None, typer.Option(help='Attack this anonymiser, a run, its .safetensors file, light or a name of the Hugging Face Hub; then the methods are raw unless named.')]=None,
     attributes:Annotated[str|None, ATTRIBUTES]=None,
     seed:Annotated[int|None, SEED]=None,
     seeds:Annotated[int|None, SEEDS]=None,
@@ -249,10 +249,11 @@ def evaluate(
     **chosen,
 ):
     "Measure on a folder of videos what methods keep of the action and hide of the rest."
+    from spact.audit_report import place
     from spact.demo import evaluate_folder
     from spact.study import StudyConfig
     cfg = study_options(StudyConfig(on_error='skip' if skip_damaged else 'raise'), chosen, methods or ('raw' if model else None), seed, seeds,
-                        attributes=names(attributes), attackers=names(attackers) or ('usual',), model=model and str(model))
+                        attributes=names(attributes), attackers=names(attackers) or ('usual',), model=model and str(place(model)))
     if model: cfg = replace(cfg, methods=(*cfg.methods, 'model'))
     outcome(out, evaluate_folder(out, table_of(manifest), cfg, workers, resume))
 
