@@ -18,7 +18,7 @@ from torchmetrics.functional.retrieval import retrieval_average_precision
 from .attackers import AttackConfig, Standardise, attack_attributes, fit, score_attributes
 from .core import BadInput, generator, seeded
 from .datasets import Bank, read_small
-from .metrics import average_precision, cmap, cmap_chance, interval, resamples, weighted_cmap
+from .metrics import cmap, cmap_chance, interval, resamples, weighted_cmap
 from .pretrain import channels_last
 from .privacy import privacy_net
 from .protocols import Data, some

@@ -8,9 +8,10 @@ __all__ = ['limits', 'STYLE', 'AUDITORS', 'place', 'named', 'best_each', 'of_att
            'as_html', 'write_audit', 'run_audit']
 
 # %% ../nbs/81_audit_report.ipynb #b5ae09fd
-import base64, json, math, re
+import base64, re
 from collections.abc import Iterable
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from statistics import mean
 import matplotlib.pyplot as plt
@@ -19,10 +20,9 @@ import torch
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from torch import Tensor
-from .core import BadInput, atomic, read_json, write_json
+from .core import BadInput, atomic, generator, read_json, write_json
 from .demo import claimed, made_by
 from .metrics import cmap, cmap_chance, counted, interval, resamples, weighted_ap, weighted_cmap
-from .core import generator
 from .pretrained import CARRIED, fetch
 from .study import StudyConfig, answers, attack_tasks, check_study, run_study, strongest
 
@@ -112,7 +112,7 @@ def number(
     lo, hi = (scale*mean(f['interval'][i] for f in found) for i in (0, 1))
     return f'{scale*mean(f["mean"] for f in found):.{digits}f} [{lo:.{digits}f}, {hi:.{digits}f}]'
 
-# %% ../nbs/81_audit_report.ipynb #ae9f2a66
+# %% ../nbs/81_audit_report.ipynb #02ec6898
 def markdown_table(
     head:list, # words
     rows:list, # of as many
@@ -141,6 +141,7 @@ def ranking(
     return markdown_table(['shared as', 'attributes, cMAP', 'found again, rank-1', 'undone, PSNR (dB)', 'read after undoing, cMAP', 'flicker', f'action, {metric}'],
                           [*(row(m, es) for m, es in methods.items()), chance])
 
+# %% ../nbs/81_audit_report.ipynb #0469423a
 def claims(
     method:str, # its name
     es:list, # its entries
@@ -149,7 +150,7 @@ def claims(
     "What the figures say of one method, in words that can stand alone."
     e, names = es[0], list(es[0]['attributes'])
     most = max(names, key=lambda c: mean((x['attributes'][c]['mean']-x['attributes'][c]['chance'])/(1-x['attributes'][c]['chance']) for x in es))
-    fits, link, undo = ', '.join(f'`{k}`' for k in e['attackers']), e['link'], e['undo']
+    fits, link = ', '.join(f'`{k}`' for k in e['attackers']), e['link']
     who = 'another video of the same person' if link['identity'] else 'its anonymised version'
     return '\n'.join([f'**{method}**, on {setting}:\n',
         f'- Attackers {fits}, trained on anonymised training videos, read the {len(names)} attributes with a cMAP of {number(es, "leak")} % (guessing: {100*e["leak"]["chance"]:.1f}), each attribute by the attacker that was best at it on validation videos.',
@@ -159,6 +160,7 @@ def claims(
         f'a network that knows raw video only reads the attributes of what it restores with {number(es, "undo", "after", "cmap")} % cMAP (before undoing: {number(es, "undo", "before", "cmap")}; of raw video: {number(es, "undo", "raw")}).',
         f'- Action: `{e["action"]["attacker"]}` recognises it with {number(es, "action")} % {dict(top1="top-1", cmap="cMAP")[e["metric"]]} (guessing: {100*e["action"]["chance"]:.1f}).'])
 
+# %% ../nbs/81_audit_report.ipynb #bb085501
 def details(
     methods:dict, # of `collect_audit`
 )->list: # paragraphs
@@ -182,6 +184,7 @@ def details(
             '## Have the attackers converged?', 'Figures on validation videos with half and with the full budget, and on test videos. A cMAP or rank-1 may move by less than 2 points, a PSNR by less than half a decibel; otherwise longer training would tell more, and the figure is a lower bound of what leaks (≥ above).',
             markdown_table(['shared as', 'seed', 'attack', 'half', 'full', 'test', 'converged'], [r for m, es in methods.items() for e in es for r in [*tried(m, e), *also(m, e)]])]
 
+# %% ../nbs/81_audit_report.ipynb #9ee3c47e
 limits = """- **These attackers only.** A larger network, more data or a better idea may read more: every figure is a floor under what leaks, never a ceiling.
 - **These attributes only.** What nobody asked for may still be there.
 - **These videos only**, at the size that is named. Attackers of larger pictures see more.
@@ -202,7 +205,7 @@ def audit_text(
     return '\n\n'.join([*head, ranking(methods), '![What leaks, method by method](audit.png)', *died, '## In words', *(claims(m, es, setting) for m, es in methods.items()),
                         *shown, *details(methods), '## What this does not prove', limits, '## How it was made', made_by(audit)]) + '\n'
 
-# %% ../nbs/81_audit_report.ipynb #02ec6898
+# %% ../nbs/81_audit_report.ipynb #77c23c4c
 def plot_audit(
     methods:dict, # of `by_leak`
 )->Figure: # three panels: attributes, found again, undone
@@ -236,6 +239,7 @@ def plot_undone(
     plt.close(fig)
     return fig
 
+# %% ../nbs/81_audit_report.ipynb #0a3030c9
 STYLE = 'body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse;display:block;overflow-x:auto}td,th{border-bottom:1px solid #ccc;padding:.2rem .6rem;text-align:left}img{max-width:100%}'
 
 def as_html(
@@ -244,8 +248,8 @@ def as_html(
 )->str: # one page with its pictures inside
     "A page for a browser."
     def inside(m): return f'src="data:image/png;base64,{base64.b64encode((folder/m[1]).read_bytes()).decode()}"'
-    body = re.sub(r'src="([\w.]+\.png)"', inside, MarkdownIt('commonmark').enable('table').render(text))
-    title = text.partition('\n')[0].lstrip('# ')
+    body = re.sub(r'src="([\w.]+\.png)"', inside, MarkdownIt('commonmark', dict(html=False)).enable('table').render(text))
+    title = escape(text.partition('\n')[0].lstrip('# '))
     return f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{STYLE}</style><main>{body}</main></html>\n'
 
 # %% ../nbs/81_audit_report.ipynb #767bdf72
