@@ -96,9 +96,9 @@ class SF:
         "The admissible gaps of each video."
         if self.unit=='seconds' and fps is None: raise BadInput('S_F with gaps in seconds needs fps')
         per = torch.as_tensor(fps if self.unit=='seconds' else 1., dtype=torch.float64)/stride # frames at hand in a unit
-        lo = (self.min_gap*per-1e-6).ceil().long().expand(len(n_frames))
+        lo = (self.min_gap*per-1e-6).ceil().clamp(max=2**53).long().expand(len(n_frames)) # infinity is no integer
         if self.max_gap is None: return lo, n_frames-1
-        return lo, torch.minimum((self.max_gap*per+1e-6).floor().long(), n_frames-1)
+        return lo, torch.minimum((self.max_gap*per+1e-6).floor().clamp(max=2**53).long(), n_frames-1)
 
     def is_short(self, n_frames:Tensor, fps:Tensor|float|None=None, stride:int=1)->Tensor: # (B,) bool; arguments as in `gaps`
         "Which videos hold no admissible pair."

@@ -101,6 +101,7 @@ def seek_problem(
     if any(p.is_hidden for p in packets): return 'edit list'
     if s.frames!=len(packets): return f'header says {s.frames} frames'
     if min(p.size for p in packets)<8: return 'placeholder packets'
+    if kind=='avi' and s.codec_context.name=='h264' and s.codec_context.has_b_frames: return 'frames out of order, and no time stamps'
     if None in pts or len(set(pts))<len(pts): return 'missing or repeated time stamps'
     if not packets[0].is_key or key!=min(pts): return 'does not begin with a key frame'
     for p in packets:
