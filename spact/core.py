@@ -4,17 +4,19 @@
 
 # %% auto #0
 __all__ = ['FULL', 'SpactError', 'BadInput', 'VideoError', 'Collapse', 'generator', 'seeded', 'fold_time', 'unfold_time',
-           'check_clip', 'check_frames', 'atomic', 'write_json', 'read_json', 'command_line', 'code_revision',
-           'hardware', 'provenance', 'peak_memory_mb']
+           'check_clip', 'check_frames', 'atomic', 'write_json', 'read_json', 'from_json', 'read_config',
+           'command_line', 'code_revision', 'hardware', 'provenance', 'peak_memory_mb']
 
 # %% ../nbs/00_core.ipynb #56e65552
 import errno, hashlib, json, math, operator, os, platform, shlex, subprocess, sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from typing import get_args, get_type_hints
 import torch
 from torch import Tensor
 from . import __version__
@@ -143,6 +145,32 @@ def read_json(
     except FileNotFoundError: raise BadInput(f'{path}: no such file') from None
     except OSError as e: raise BadInput(f'{path}: cannot be read ({e.strerror})') from None
     except (ValueError, RecursionError) as e: raise BadInput(f'{path}: not valid JSON ({e})') from None # a million brackets are too deep
+
+# %% ../nbs/00_core.ipynb #c21853e0
+def from_json(
+    kind:type, # a dataclass of settings, every field with a default
+    held:object, # what a file holds
+    path:str|Path, # the file, for messages
+)->object: # of `kind`
+    "Settings out of JSON."
+    if not isinstance(held, dict): raise BadInput(f'{path}: expected a table of settings ({kind.__name__}), got {type(held).__name__}')
+    types, values = get_type_hints(kind), {}
+    for k, v in held.items():
+        if k not in types: raise BadInput(f'{path}: {kind.__name__} knows no {k!r}')
+        wanted, v = get_args(types[k]) or (types[k],), tuple(v) if isinstance(v, list) else v
+        is_fit = type(v) in wanted or type(v) is int and float in wanted
+        if type(v) is tuple: is_fit = is_fit and all(type(x) in (int, str) for x in v)
+        if not (is_fit or is_dataclass(types[k])): raise BadInput(f'{path}: {k} is {v!r}, expected {" or ".join(t.__name__ for t in wanted)}')
+        values[k] = from_json(types[k], v, path) if is_dataclass(types[k]) else v
+    return kind(**values)
+
+def read_config(
+    kind:type, # a dataclass of settings
+    path:str|Path, # a JSON file
+)->object: # of `kind`
+    "The settings that a file keeps under `config`."
+    held = read_json(path)
+    return from_json(kind, held.get('config') if isinstance(held, dict) else held, path)
 
 # %% ../nbs/00_core.ipynb #2f656bc5
 def command_line(

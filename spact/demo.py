@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 from .attackers import AttackConfig
 from .baselines import shared
-from .core import BadInput, atomic, command_line, read_json, write_json
+from .core import BadInput, atomic, command_line, read_config, read_json, write_json
 from .datasets import decode, read_manifest
 from .minimax import remark
 from .marionette import MarionetteConfig, check_config as check_marionette, write_marionette
@@ -310,8 +310,8 @@ def run_demo(
     began, wanted = time.time(), json.loads(json.dumps(asdict(cfg)))
     fixed = lambda c: c | dict(study={k: v for k, v in c['study'].items() if k not in ('methods', 'seeds')}) # a study may grow
     with claimed(out, 'demo.json', resume) as out:
-        held = read_json(out/'demo.json') if (out/'demo.json').exists() else dict(config=wanted)
-        if fixed(held['config'])!=fixed(wanted): raise BadInput(f'{out}: was begun with other choices, by: {held["command"]}; '
+        held = json.loads(json.dumps(asdict(read_config(DemoConfig, out/'demo.json')))) if (out/'demo.json').exists() else wanted
+        if fixed(held)!=fixed(wanted): raise BadInput(f'{out}: was begun with other choices, by: {read_json(out/"demo.json").get("command")}; '
             'repeat them with --resume, or choose another folder')
         write_json(out/'demo.json', dict(config=wanted, command=command_line()))
         csv = write_marionette(out/'data', replace(cfg.marionette, workers=workers), progress)

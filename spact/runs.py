@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from .core import BadInput, atomic, provenance, read_json, write_json
+from .core import BadInput, atomic, provenance, read_config, read_json, write_json
 from .datasets import Bank
 from .minimax import Losses, play
 from .objective import n_actions
@@ -105,8 +105,8 @@ def is_finished(
     "Whether a folder holds the run that is wanted."
     if not (folder/'run.json').exists(): return False
     if not resume: raise BadInput(f'{folder}: holds a run already; resume it or choose another folder')
-    held = read_json(folder/'run.json')
-    held['config'] = asdict(GameConfig()) | held['config']
+    held = dict(config=asdict(read_config(GameConfig, folder/'run.json')))
+    held = read_json(folder/'run.json') | held
     differ = [k for k, v in wanted.items() if held.get(k)!=v]
     if differ: raise BadInput(f'{folder}: holds a run with another {" and ".join(differ)}; choose another folder')
     return (folder/'fa.safetensors').exists()
@@ -195,7 +195,8 @@ def read_log(
     "The log of a run."
     path = Path(folder)/'metrics.jsonl'
     if not path.exists(): raise BadInput(f'{path}: no such log; give the folder of a run')
-    return [json.loads(l) for l in path.read_text().splitlines()]
+    try: return [json.loads(l) for l in path.read_text().splitlines()]
+    except ValueError as e: raise BadInput(f'{path}: not the log of a run ({e})') from None
 
 # %% ../nbs/42_runs.ipynb #b1d4120f
 def kept_games(
@@ -203,7 +204,7 @@ def kept_games(
 )->dict[int,Game]: # step -> the players as they were then, in order
     "Open the checkpoints that a run kept."
     folder, held = Path(folder), read_json(Path(folder)/'run.json')
-    cfg, p = GameConfig(**held['config']), torch.zeros(2, held.get('n_attributes', 1)) # what p was is in the checkpoint
+    cfg, p = read_config(GameConfig, folder/'run.json'), torch.zeros(2, held.get('n_attributes', 1)) # what p was is in the checkpoint
     files = sorted((folder/'checkpoints').glob('*.safetensors')) or [folder/'game.safetensors']
     games = [load_game(f, new_game(cfg, held['n_classes'], held['seed'], p)) for f in files]
     return {g.step: g for g in games}

@@ -25,7 +25,7 @@ from .action import action_net
 from .attackers import AttackConfig, attackers, score_attributes
 from .audit import Released, evaluate_link, evaluate_undo, flicker, over_time, units
 from .baselines import OverPeople, baseline, baselines, noisy_features
-from .core import BadInput, Collapse, atomic, code_revision, hardware, peak_memory_mb, provenance, read_json, write_json
+from .core import BadInput, Collapse, atomic, code_revision, hardware, peak_memory_mb, provenance, read_config, read_json, write_json
 from .metrics import average_precision
 from .pretrain import VARIANTS, GameConfig, check_config, new_game
 from .protocols import Data, anonymised, entry, evaluate_action, evaluate_privacy, read_data
@@ -179,9 +179,7 @@ def load_study(
     folder:Path, # of the study
 )->StudyConfig: # as `run_study` wrote it
     "The configuration of a study on disk."
-    held = read_json(Path(folder)/'study.json')['config']
-    tuples = {k: tuple(v) for k, v in held.items() if isinstance(v, list)}
-    return StudyConfig(**held | tuples | dict(game=GameConfig(**held['game']), attack=AttackConfig(**held['attack'])))
+    return read_config(StudyConfig, Path(folder)/'study.json')
 
 def study_data(
     folder:Path, # of the study
@@ -451,7 +449,9 @@ def begin(
         c = {k: v for k, v in d['config'].items() if k not in ('methods', 'seeds', 'model', 'attackers', 'others', 'audit')}
         c = dict(people='given', boxes='clip', identity=None) | c | dict(game=asdict(GameConfig()) | c['game'], attack=asdict(AttackConfig()) | c['attack'])
         return c, {k: v for k, v in d['source'].items() if k!='data'}
-    held = read_json(folder/'study.json')
+    held = dict(config=json.loads(json.dumps(asdict(load_study(folder)))))
+    held = read_json(folder/'study.json') | held
+    if not isinstance(held.get('source'), dict): raise BadInput(f'{folder}/study.json: does not say which videos it is of; choose another folder')
     data = [d['source'].get('data', {}) for d in (held, wanted)]
     changed = [k for k in data[0] if k in data[1] and data[0][k]!=data[1][k]]
     changed += [k for k, v in held.get('others', {}).items() if wanted.get('others', {}).get(k, v)!=v]

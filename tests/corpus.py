@@ -1,6 +1,6 @@
 """Damaged and hostile inputs, made here, and what `spact` does with each of them.
 
-`python tests/corpus.py FOLDER` makes them (videos, tables, models, places: name some, or all are made), hands each to the program in a process of its own with a limit in time, memory
+`python tests/corpus.py FOLDER` makes them (videos, tables, models, begun, places: name some, or all are made), hands each to the program in a process of its own with a limit in time, memory
 and size of files, and prints how many of each kind there were. What may happen is a whole result (exit code 0), or one line
 that names the file (2; 1 where others were done) and no result. Whatever else happens is listed, and ends with 1."""
 import json, os, random, re, resource, shlex, shutil, signal, struct, sys, time, traceback, unicodedata, zipfile
@@ -197,6 +197,21 @@ def models(root):
         yield Case('JSON', ['export', '--safetensors', '-o', 'OUT', '--metrics', f'A study={root/f"metrics{i}.json"}'], f'metrics{i}.json')
 
 
+def begun(root):
+    "Work that was begun, and whose settings are not settings any more"
+    film = torch.from_numpy(draw_clip(0, 2, 0, size=32, t=6)[1])
+    rows = [(f'{a}{s}{i}.mp4', a, s, i%2) for a in 'ab' for s in ('train', 'val', 'test') for i in range(2)]
+    for i, (path, *_) in enumerate(rows): write_video(root/path, film.roll(i, 0), fps=12)
+    (root/'manifest.csv').write_text('\n'.join(['path,action,split,a.hat', *(','.join(map(str, r)) for r in rows)]))
+    commands = {'study.json': ['evaluate', str(root)], 'demo.json': ['demo', '--quick'], 'run.json': ['train', str(root), '--frames', '2', '--clips', '2', '--pairs', '2']}
+    said = ['', '[]', 'null', '{}', '{"config": 1}', '{"config": {"steps": 4}', '{"config": {"more": 1}}', '{"config": {"seeds": "0", "study": 3, "steps": "4"}}', '{"config": {"game": [], "seed": {}, "marionette": null}}']
+    for name, argv in commands.items():
+        for i, text in enumerate(said):
+            (root/f'{name}{i}').mkdir()
+            (root/f'{name}{i}'/name).write_text(text)
+            yield Case('JSON', [*argv, '--out', str(root/f'{name}{i}'), '--resume'], name)
+
+
 # --- places to write to -----------------------------------------------------------------------------------------------
 def places(root):
     clip = write_video(root/'clip.mp4', torch.from_numpy(draw_clip(0, 2, 0, size=64, t=40)[1]), fps=12)
@@ -269,7 +284,7 @@ def handle(case, folder):
 def run(root, *parts):
     "Make the corpus, or some of its parts, and see what happens: kind -> number, and a line for each that went wrong"
     counts, wrong = Counter(), []
-    for make in [m for m in (videos, tables, models, places) if m.__name__ in parts or not parts]:
+    for make in [m for m in (videos, tables, models, begun, places) if m.__name__ in parts or not parts]:
         room = root/make.__name__
         room.mkdir(parents=True)
         for i, case in enumerate(list(make(room))):
