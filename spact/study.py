@@ -471,7 +471,8 @@ def conclude(
     "Write down what came out, and how."
     peaks = [read_json(t.out(folder))['peak_memory_mb'] for t in tasks if t.out(folder).exists()]
     found['seconds'] = dict(decode=round(times[1]-times[0], 1)) | found['seconds'] | dict(all=round(time.time()-times[0], 1))
-    metrics = dict(config=asdict(cfg), **more, peak_memory_mb=round(peak_memory_mb() + workers*max(peaks, default=0)), provenance=provenance(cfg.seeds[0]), **found)
+    config = asdict(cfg) | dict(model=cfg.model and Path(cfg.model).name, others={m: Path(p).name for m, p in cfg.others.items()}) # no folder of anybody's machine
+    metrics = dict(config=config, **more, peak_memory_mb=round(peak_memory_mb() + workers*max(peaks, default=0)), provenance=provenance(cfg.seeds[0]), **found)
     write_json(folder/'metrics.json', metrics)
     return metrics
 
