@@ -9,17 +9,18 @@ __all__ = ['RELEASE', 'mirror', 'shift', 'crop', 'colour_matrix', 'recolour', 'e
 import math
 from dataclasses import dataclass
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torchvision.transforms.v2.functional import resized_crop
 from .core import BadInput
 
 # %% ../nbs/12_augment.ipynb #53de5f77
 def mirror(
     x:Tensor, # (B,C,...,H,W) float: clips or frames
-    on:Tensor, # (B,) bool: which of them
+    on:Tensor, # (B,) bool, on the CPU: which of them
 )->Tensor: # as `x`
     "Turn some clips left to right."
-    return torch.where(on.view(-1, *[1]*(x.ndim-1)), x.flip(-1), x)
+    if not on.any() or on.all(): return x.flip(-1) if on.any() else x
+    return torch.where(on.view(-1, *[1]*(x.ndim-1)).to(x.device), x.flip(-1), x)
 
 # %% ../nbs/12_augment.ipynb #8a17e85f
 def shift(
@@ -37,16 +38,19 @@ def shift(
 
 # %% ../nbs/12_augment.ipynb #8aec9fc0
 def crop(
-    x:Tensor, # (B,C,...,H,W) float: clips or frames
+    x:Tensor, # (B,C,...,H,W) float or uint8: clips or frames
     scale:Tensor, # (B,) float in (0,1]: side of the part, as a fraction of the picture's
-    cy:Tensor, # (B,) float: where the part lies, -1 at the top, 1 at the bottom
-    cx:Tensor, # (B,) float: -1 at the left, 1 at the right
-)->Tensor: # as `x`
-    "Enlarge a part of each clip to the full size."
-    zero = torch.zeros_like(scale)
-    theta = torch.stack([scale, zero, (1-scale)*cx, zero, scale, (1-scale)*cy], 1).view(-1, 2, 3)
-    grid = F.affine_grid(theta, (len(x), 1, *x.shape[-2:]), align_corners=False)
-    return F.grid_sample(x.flatten(1, -3), grid, padding_mode='border', align_corners=False).view_as(x)
+    top:Tensor, # (B,) float in [0,1]: where the part lies, 0 above, 1 below
+    left:Tensor, # (B,) float: 0 at the left, 1 at the right
+    size:tuple|None=None, # (height, width) of the result, px; None: as it was
+)->Tensor: # (B,C,...,h,w), of the same type; edges are whole pixels of the original
+    "Enlarge a part of each clip."
+    H, W = x.shape[-2:]
+    def one(im, k, down, right):
+        h, w = max(1, round(k*H)), max(1, round(k*W))
+        return resized_crop(im, round(down*(H-h)), round(right*(W-w)), h, w, list(size or (H, W)), antialias=True)
+    parts = [one(im.movedim(0, -3), *at).movedim(-3, 0) for im, *at in zip(x, scale.tolist(), top.tolist(), left.tolist())]
+    return torch.stack(parts) if len(parts)>1 else parts[0][None]
 
 # %% ../nbs/12_augment.ipynb #6dca706b
 def colour_matrix(
@@ -70,10 +74,10 @@ def recolour(
     contrast:Tensor, # (B,) float: factor, 1 leaves it
 )->Tensor: # as `x`
     "Change the light of each clip."
-    x = torch.einsum('bij,bj...->bi...', matrix, x)
-    c = contrast.view(-1, *[1]*(x.ndim-1))
-    mean = torch.einsum('bj...,j->b...', x, torch.tensor([.299, .587, .114]).to(x)).flatten(1).mean(1).view_as(c)
-    return (c*x+(1-c)*mean).clamp(0, 1)
+    flat, c = x.flatten(2), contrast[:, None, None]
+    grey = torch.tensor([.299, .587, .114]).to(x)
+    mean = (grey@matrix)[:, None]@flat.mean(2, keepdim=True)                   # (B,1,1): both changes are linear, so one pass makes them
+    return torch.baddbmm(((1-c)*mean).expand(-1, 3, 1), c*matrix, flat).clamp_(0, 1).view_as(x)
 
 # %% ../nbs/12_augment.ipynb #0d3059a8
 def erase(
@@ -84,9 +88,10 @@ def erase(
     w:Tensor, # (B,) float: width, as a fraction
 )->Tensor: # as `x`
     "Blacken a rectangle of each clip."
-    inside = lambda n, a, d: (i := (torch.arange(n, device=x.device)+.5)/n).ge(a[:, None]) & i.lt((a+d)[:, None])
+    if not (h*w).any(): return x
+    inside = lambda n, a, d: (i := (torch.arange(n)+.5)/n).ge(a[:, None]) & i.lt((a+d)[:, None])
     box = inside(x.shape[-2], y0, h)[:, :, None] & inside(x.shape[-1], x0, w)[:, None]
-    return x.masked_fill(box.view(len(x), *[1]*(x.ndim-3), *x.shape[-2:]), 0)
+    return x.masked_fill(box.view(len(x), *[1]*(x.ndim-3), *x.shape[-2:]).to(x.device), 0)
 
 # %% ../nbs/12_augment.ipynb #180c1843
 @dataclass(frozen=True)
@@ -111,31 +116,32 @@ class Augment:
         if not (all(0<=p<=1 for p in odds) and 0<self.crop<=1): raise BadInput(f'{self}: odds and fractions lie in [0,1], flip + erase too')
 
     def __call__(self,
-        x:Tensor, # (B,3,T,H,W) clips or (N,3,H,W) frames, float in [0,1]
+        x:Tensor, # (B,3,T,H,W) clips or (N,3,H,W) frames: float in [0,1], or uint8
         generator:torch.Generator, # the luck: one row of 21 numbers for each of the B or N
-    )->Tensor: # as `x`
+        size:tuple|None=None, # (height, width) of the result, px; None: as `x`
+    )->Tensor: # float in [0,1]
         "Change each clip at random, all its frames alike."
-        u = torch.rand(len(x), 21, generator=generator, device=generator.device).to(x).T
+        u = torch.rand(len(x), 21, generator=generator, device=generator.device).cpu().T
         part, part_y, part_x, dy, dx, mirrored, top, left, tall, wide = u[:10]
         bright, satur, hue, contr, gam, bright_on, satur_on, hue_on, contr_on, gam_on, grey = u[10:]
-        def about_1(amount, luck, on): return 1+amount*(2*luck-1)*on
-        def pixels(luck, n): return ((2*luck-1)*self.shift*n).round().long()
-        if self.crop<1: x = crop(x, self.crop+(1-self.crop)*part, 2*part_y-1, 2*part_x-1)
+        def about_1(amount, luck, on): return 1+amount*(2*luck-1)*on if amount else torch.ones_like(luck)
+        def pixels(luck, n): return ((2*luck-1)*self.shift*n).round().long().to(x.device)
+        def some(change, on, *by): # apply it to the clips that it concerns
+            if not on.any(): return x
+            if on.all(): return change(x, *(b.to(x) for b in by))
+            at = on.nonzero().flatten().to(x.device)
+            return x.index_copy(0, at, change(x[at], *(b[on].to(x) for b in by)))
+        if self.crop<1 or size: x = crop(x, self.crop+(1-self.crop)*part, part_y, part_x, size)
         if self.shift: x = shift(x, pixels(dy, x.shape[-2]), pixels(dx, x.shape[-1]))
-        if self.brightness or self.saturation or self.hue or self.contrast or self.grey:
-            m = colour_matrix(about_1(self.brightness, bright, bright_on<self.p_colour),
-                about_1(self.saturation, satur, satur_on<self.p_colour)*(grey>=self.grey),
-                about_1(self.hue, hue, hue_on<self.p_colour)-1)
-            x = recolour(x, m, about_1(self.contrast, contr, contr_on<self.p_contrast))
-        if self.gamma:
-            g = about_1(self.gamma, gam, (grey<self.grey) & (gam_on<.75))
-            x = x.clamp(min=1e-6)**g.view(-1, *[1]*(x.ndim-1)) # the gradient of 0**g is not finite
         if self.flip: x = mirror(x, mirrored>=1-self.flip)
-        if self.erase:
-            a, b = self.erase_side
-            h, w = a+(b-a)*tall, a+(b-a)*wide
-            x = erase(x, (1-h)*top, (1-w)*left, h*(mirrored<self.erase), w)
-        return x
+        if x.dtype==torch.uint8: x = x.div(255)                                # up to here on bytes
+        light = about_1(self.brightness, bright, bright_on<self.p_colour), about_1(self.saturation, satur, satur_on<self.p_colour)*(grey>=self.grey), about_1(self.hue, hue, hue_on<self.p_colour)-1
+        c, g = about_1(self.contrast, contr, contr_on<self.p_contrast), about_1(self.gamma, gam, (grey<self.grey) & (gam_on<.75))
+        x = some(lambda x, c, *light: recolour(x, colour_matrix(*light), c), (light[0]!=1) | (light[1]!=1) | (light[2]!=0) | (c!=1), c, *light)
+        x = some(lambda x, g: (x[:, :1].clamp(min=1e-6)**g.view(-1, *[1]*(x.ndim-1))).expand_as(x), g!=1, g) # of one channel, for they are grey; the gradient of 0**g is not finite
+        a, b = self.erase_side
+        h, w = a+(b-a)*tall, a+(b-a)*wide
+        return erase(x, (1-h)*top, (1-w)*left, h*(mirrored<self.erase), w)
 
 # %% ../nbs/12_augment.ipynb #146a5f95
 RELEASE = Augment(shift=0, crop=.6, brightness=.1, saturation=.1, hue=.05, p_colour=.15, contrast=.1, p_contrast=.125,

@@ -394,15 +394,16 @@ def table(
 # %% ../nbs/90_cli.ipynb #b32830c3
 @app.command()
 def bench(
-    what:Annotated[list[str]|None, typer.Argument(help=f'Out of {", ".join(keys("bench", "BENCHES"))}. {_default("all")}', show_default=False)]=None,
-    quick:Annotated[bool, typer.Option('--quick', help='Small sizes, a minute on a CPU.')]=False,
-    device:Annotated[str, typer.Option(help='Of the step: cpu or cuda.')]='cpu',
+    what:Annotated[list[str]|None, typer.Argument(help=f'Out of {", ".join(keys("bench", "BENCHES"))}. {_default("all; with --quick all but files")}', show_default=False)]=None,
+    quick:Annotated[bool, typer.Option('--quick', help='Small sizes, a minute or two on a CPU.')]=False,
+    device:Annotated[str, typer.Option(help='Of the step and its memory: cpu or cuda.')]='cpu',
     out:Annotated[Path|None, typer.Option(help='JSON file to write.', show_default=False)]=None,
 ):
     "Measure what each choice brings, as ratios against the plain way, taken in one run."
-    from spact.bench import BENCHES, bench_text, run_bench
+    from spact.bench import run_bench
     from spact.core import write_json
-    result = run_bench(tuple(what or BENCHES), quick, device)
+    from spact.race import bench_text
+    result = run_bench(tuple(what or ()), quick, device)
     if out: write_json(out, result)
     typer.echo(bench_text(result))
 
@@ -507,8 +508,8 @@ def rates(
     out:Annotated[Path|None, typer.Option(help='JSON file to write.', show_default=False)]=None,
 ):
     "Measure the frames per second of the light f_A against deface, from file to file."
-    from spact.bench import bench_text
     from spact.core import write_json
+    from spact.race import bench_text
     from spact.rates import run_rates
     result = run_rates(rounds, cores, video, quick)
     if out: write_json(out, result)
