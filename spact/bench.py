@@ -44,6 +44,9 @@ def _three(fa, x, views, joint): # clips and views through f_A: one after anothe
     out = fa(torch.cat([fold_time(x), *views])).split([x.shape[0]*x.shape[2], *map(len, views)])
     return [unfold_time(out[0], x.shape[2]), *out[1:]]
 
+def _plainly(game): # memory as torch lays it out when nobody asks
+    for net in (game.fa, game.ft, game.fb): net.to(memory_format=torch.contiguous_format)
+
 def release_a(
     game:Game, # f_A moves
     clips:tuple, # x (B,3,T,H,W) and y (B,)
@@ -95,6 +98,7 @@ def gradients(
     cfg = replace(cfg, norm_t='running', norm_b='running')
     with seeded('gradients', seed): game, (clips, views) = new_game(cfg, 101), some_batch(cfg, size, dtype=torch.float64)
     nets = {n: getattr(game, n).double() for n in ('fa', 'ft', 'fb')}
+    if plain: _plainly(game)
     game.opt_a, game.opt_t, game.opt_b = (torch.optim.SGD(n.parameters(), lr=0) for n in nets.values()) # nothing moves
     keep = lambda *names: {n: torch.cat([p.grad.flatten() for p in nets[n].parameters()]) for n in names}
     if plain: release_a(game, clips, views, cfg.omega, joint=True)
@@ -184,7 +188,7 @@ def bench_step(
         game, (clips, views) = new_game(c, 101, device=device), some_batch(c, size, device)
         if n!='release': steps = lambda: (step_a(game, clips, views, c), step_tb(game, [clips], [views], c))
         else:
-            for net in (game.fa, game.ft, game.fb): net.to(memory_format=torch.contiguous_format)
+            _plainly(game)
             steps = lambda: (release_a(game, clips, views), release_tb(game, clips, views))
         def work():
             with tf32(n=='tf32'): steps()
