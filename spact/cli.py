@@ -429,6 +429,7 @@ def check(
     format:Annotated[str|None, typer.Option(help=f'The folder is an official dataset: {", ".join(keys("official", "FORMATS")[1:])}. {_default("a manifest")}')]=None,
     split:Annotated[int, typer.Option(min=1, max=3, help='Official division of UCF101 and HMDB51.')]=1,
     videos:Annotated[Path|None, typer.Option(help='Where the videos of an official dataset are, if not where it puts them.')]=None,
+    novel:Annotated[Path|None, typer.Option(help='VISPR-2: a file with an attribute a line.', show_default=False)]=None,
     root:Annotated[Path|None, typer.Option(help=f'Folder that the paths start from. {_default("that of the manifest")}')]=None,
     attributes:Annotated[str|None, ATTRIBUTES]=None,
     split_column:Annotated[str, typer.Option(help='Column that says train, val or test.')]='split',
@@ -436,7 +437,7 @@ def check(
     "Look at every video and list what is missing, damaged, mislabelled or there twice, and how to mend it."
     from spact.datasets import check_data, read_manifest
     from spact.official import check_official
-    if format: report = check_official(format, manifest, split, videos, progress=True)
+    if format: report = check_official(format, manifest, split, videos, novel, progress=True)
     else: report = check_data(read_manifest(table_of(manifest), root, attributes=names(attributes), split_column=split_column), progress=True)
     typer.echo(str(report))
     if not report.ok: raise typer.Exit(1)

@@ -152,11 +152,13 @@ def read_vispr(
     for split in 'train', 'val', 'test':
         path = home/f'{split}2017.txt'
         for n, line in read_lines(path):
+            if Path(line).is_absolute() or '..' in Path(line).parts: tell(f'{path} line {n}: {line} leaves the folder of the dataset'); continue
             if (data := labels_of(line)) is None: tell(f'{path} line {n}: there is no {line}'); continue
             try:
                 image = json.loads(data)
                 labels, unknown = image['labels'], [a for a in image['labels'] if a not in ids]
-                if image['id']!=Path(line).stem: why = f'{line} is of another image, {image["id"]!r}'
+                if not isinstance(image['image_path'], str): why = f'{line}: image_path {image["image_path"]!r} is not a name'
+                elif image['id']!=Path(line).stem: why = f'{line} is of another image, {image["id"]!r}'
                 else: why = f'{line} has label {unknown[0]!r}, which is not in attributes.tsv' if unknown else ''
             except (ValueError, KeyError, TypeError) as e: why = f'{line} is not a label file ({type(e).__name__}: {e})'
             if why: tell(f'{path} line {n}: {why}'); continue
@@ -254,7 +256,9 @@ def read_hvu(
 )->Manifest: # splits train and test, as far as there are lists; attribute groups action, object and scene; no actions
     "P-HVU: the rows of HVU that have an action, an object and a scene."
     tags, rows, notes = find_files(root, 'HVU_Tags_Categories*.csv')[0], [], []
-    category = {r['Tag']: r['Category'] for r in read_rows(tags)}
+    named = read_rows(tags)
+    if not all({'Tag', 'Category'} <= r.keys() for r in named): raise BadInput(f'{tags} line 1: no columns Tag and Category')
+    category = {r['Tag']: r['Category'] for r in named}
     home = find_videos(root, videos)
     lists = {'train': 'HVU_Train*', 'test': 'HVU_Val*'}
     lists = {s: found[0] for s, p in lists.items() if (found := sorted(f for f in tags.parent.glob(p) if f.suffix in ('.csv', '.zip')))}
@@ -262,11 +266,11 @@ def read_hvu(
     for split, path in lists.items():
         kept = []
         for r in (listed := read_rows(path)):
-            try: names = [hvu_name(r, unit) for unit in (1, 10)]
-            except (KeyError, ValueError) as e: tell(f'{path} line {r["_line"]}: no clip of a film ({type(e).__name__}: {e})'); continue
-            unknown = [t for t in r['Tags'].split('|') if t not in category]
+            try: names, held = [hvu_name(r, unit) for unit in (1, 10)], r['Tags'].split('|')
+            except (KeyError, ValueError, OverflowError) as e: tell(f'{path} line {r["_line"]}: no clip of a film ({type(e).__name__}: {e})'); continue
+            unknown = [t for t in held if t not in category]
             if unknown: tell(f'{path} line {r["_line"]}: tag {unknown[0]!r} is not in {tags.name}'); continue
-            has = {f'{category[t]}.{t}': '1' for t in r['Tags'].split('|') if category[t] in PHVU}
+            has = {f'{category[t]}.{t}': '1' for t in held if category[t] in PHVU}
             if len({c.split('.')[0] for c in has})==3: kept.append((names, has, r['_line']))
         word = 'val' if split=='test' else split
         folder = next((f for f in (f'videos_{word}', word, 'videos') if (home/f).is_dir()), '.')

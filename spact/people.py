@@ -6,6 +6,7 @@
 __all__ = ['FINDERS', 'Hog', 'Coco', 'given_boxes', 'look', 'find_people', 'with_people', 'unseen']
 
 # %% ../nbs/23_people.ipynb #c3c9be87
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -67,6 +68,12 @@ class Coco:
 @cache
 def _boxes_of(path): return read_json(path)
 
+def _as_boxes(frame): # a list of boxes, or None where it is something else
+    try:
+        boxes = frame if not frame or isinstance(frame[0], list) else [frame]
+        return boxes if all(len(b)==4 and all(map(math.isfinite, b)) for b in boxes) else None
+    except TypeError: return None
+
 def given_boxes(
     path:Path, # a video
     root:Path, # folder that its data set's paths start from
@@ -75,10 +82,13 @@ def given_boxes(
     home = next((h for h in (root, root.parent) if (h/'boxes.json').is_file()), None)
     if home is None: raise BadInput(f'{root}: there is no boxes.json in it or above it; give one, or look for people with hog or coco')
     name = path.relative_to(home).as_posix()
-    if name not in (held := _boxes_of(home/'boxes.json')): raise BadInput(f'{home}/boxes.json: says nothing of {name}')
+    held = _boxes_of(home/'boxes.json')
+    if not (isinstance(held, dict) and isinstance(held.get(name), list)): raise BadInput(f'{home}/boxes.json: says nothing of {name}')
+    frames = list(map(_as_boxes, held[name]))
+    if None in frames: raise BadInput(f'{home}/boxes.json: {name}, frame {frames.index(None)}: expected [left, top, right, bottom] in pixels, or a list of such boxes')
     info = scan(path)
     size = (info.width, info.height)*2
-    return [[[v/n for v, n in zip(b, size)] for b in (f if not f or isinstance(f[0], list) else [f])] for f in held[name]]
+    return [[[v/n for v, n in zip(b, size)] for b in f] for f in frames]
 
 # %% ../nbs/23_people.ipynb #19df1693
 FINDERS = {'given': None, 'hog': Hog, 'coco': Coco} # where boxes come from
