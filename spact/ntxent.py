@@ -27,8 +27,8 @@ def nt_xent_one_sided(
     "Eq. 5 as printed: anchors are first views only."
     _check(z0, z1, tau)
     z0, z1 = F.normalize(z0, dim=1), F.normalize(z1, dim=1)
-    others = (z0 @ z0.T / tau).fill_diagonal_(-torch.inf)               # (N,N) h(Z_i,Z_j), j != i
-    sim = torch.cat([z0 @ z1.T / tau, others], dim=1)                   # (N,2N) h(Z_i,Z'_j) first
+    others = (z0/tau @ z0.T).fill_diagonal_(-torch.inf)                 # (N,N) h(Z_i,Z_j), j != i; the small one is divided
+    sim = torch.cat([z0/tau @ z1.T, others], dim=1)                     # (N,2N) h(Z_i,Z'_j) first
     return F.cross_entropy(sim, torch.arange(len(z0), device=z0.device))
 
 # %% ../nbs/30_ntxent.ipynb #610d8514
@@ -41,7 +41,7 @@ def nt_xent(
     _check(z0, z1, tau)
     n = len(z0)
     z = F.normalize(torch.cat([z0, z1]), dim=1)                         # (2N,D)
-    sim = (z @ z.T / tau).fill_diagonal_(-torch.inf)                    # (2N,2N), an anchor does not meet itself
+    sim = (z/tau @ z.T).fill_diagonal_(-torch.inf)                      # (2N,2N), an anchor does not meet itself
     partner = torch.arange(2*n, device=z.device).roll(n)                # (2N,) i <-> i+N
     return F.cross_entropy(sim, partner)
 
