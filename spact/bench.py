@@ -10,7 +10,7 @@ __all__ = ['LOSSES', 'BENCHES', 'release_a', 'release_tb', 'some_batch', 'gradie
            'run_bench']
 
 # %% ../nbs/73_bench.ipynb #3e4ea691
-import importlib, importlib.util, itertools, math, multiprocessing, tempfile, time
+import importlib, importlib.util, math, multiprocessing, tempfile, time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
@@ -374,6 +374,7 @@ def as_one(
 def bench_reader(
     rounds:int=5, # see `race`
     lengths:tuple=(7, 60), # seconds
+    draws:int=8, # places in the film, the same for all
     on_run:Callable|None=None, # called after each run
 )->list: # `Ratio`s
     "Sixteen frames of a file, ours against reading all of it: the frames alone, and an item for a step."
@@ -383,11 +384,11 @@ def bench_reader(
     if not importlib.util.find_spec('cv2'): return [Ratio(f'{w}, {n}', *[math.nan]*3, note='not measured: pip install opencv-python-headless') for *_, n in names for w in ('frames', 'item')]
     def one(kind, s, name, folder):
         path, n = kinds[kind](f'{folder}/{s}', film(s)), 25*s
-        at = iter(np.random.default_rng(0).integers(0, n-31, 10_000).tolist())
-        idx = lambda: list(range(first := next(at), first+32, 2))
-        luck, note = itertools.count(), '16 frames at stride 2, 320x240'
-        frames = race({'whole': lambda: whole_file(path, idx()), f'frames, {name}': lambda: read_frames(path, idx())}, rounds, on_run=on_run)
-        items = race({'whole': lambda: frame_by_frame(whole_file(path, idx()), next(luck)), f'item, {name}': lambda: as_one(read_frames(path, idx()), next(luck))}, rounds, on_run=on_run)
+        places = [list(range(first, first+32, 2)) for first in np.random.default_rng(0).integers(0, n-31, draws).tolist()]
+        note = f'16 frames at stride 2, 320x240, {draws} places'
+        frames = race({'whole': lambda: [whole_file(path, idx) for idx in places], f'frames, {name}': lambda: [read_frames(path, idx) for idx in places]}, rounds, on_run=on_run)
+        items = race({'whole': lambda: [frame_by_frame(whole_file(path, idx), k) for k, idx in enumerate(places)],
+                      f'item, {name}': lambda: [as_one(read_frames(path, idx), k) for k, idx in enumerate(places)]}, rounds, on_run=on_run)
         return against(frames, note=note) + against(items, goals, note=note)
     with tempfile.TemporaryDirectory() as folder: return [r for k in names for r in one(*k, folder)]
 
