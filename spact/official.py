@@ -38,7 +38,7 @@ def find_videos(
 )->Path: # the first that is there; else `root` itself
     "Choose the folder that the videos are in."
     if videos is not None and not Path(videos).is_dir(): raise BadInput(f'{videos}: no such folder of videos')
-    there = [Path(root)/n for n in names if (Path(root)/n).is_dir()]
+    there = [p for n in names if (p := Path(os.path.normpath(Path(root)/n))).is_dir()] # of a link to a folder, too, '..' is where the link is
     return Path(videos) if videos is not None else there[0] if there else Path(root)
 
 def read_lines(
@@ -213,7 +213,7 @@ def read_pa_hmdb51(
             labels = {f'pa.{k}': str(int(any(is_present(s[2]) for s in notes[k]))) for k in PA}
             rows.append(dict(path=f'{path.stem}/{video}', action=path.stem, split='test', _file=str(path), _line=n) | labels
                         | dict(segments=json.dumps([notes[k] for k in PA])))
-    home = find_videos(root, videos, 'hmdb51_org', 'HMDB51', 'videos', '../hmdb51/hmdb51_org', '../hmdb51')
+    home = find_videos(root, videos, *(f'{home}{n}' for home in ('', '../hmdb51/') for n in ('hmdb51_org', 'HMDB51', 'videos')), '../hmdb51')
     return check_rows(Manifest(str(path.parent), home, rows, actions, {f'pa.{k}': BINARY for k in PA}), tell)
 
 # %% ../nbs/15_official.ipynb #a051c265

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PROTOCOLS', 'Part', 'Attack', 'Protocol', 'protocols', 'film', 'read_part', 'read_parts', 'asked', 'names', 'bare',
-           'place', 'check_protocol', 'fingerprint', 'decode_parts', 'load_split', 'load_data']
+           'place', 'check_protocol', 'fingerprint', 'check_parts', 'decode_parts', 'load_split', 'load_data']
 
 # %% ../nbs/56_recipes.ipynb #c104408a
 import re
@@ -17,7 +17,7 @@ import torch
 from .core import BadInput, read_json, write_json
 from .datasets import BINARY, Bank, Manifest, check_there, decode
 from .official import HMDB_TAIL, frame_labels, leave_out, merge, read_official
-from .people import find_people, with_people
+from .people import boxes_home, find_people, with_people
 from .protocols import Data, Split, hold_out
 
 # %% ../nbs/56_recipes.ipynb #7c2046c9
@@ -104,7 +104,10 @@ def read_part(
     "Read a data set of a root folder."
     def read(name): return read_official(name, Path(root)/name.replace('-', '_'), division, novel=novel)
     m = read(part.data)
-    if part.without: m = leave_out(m, read(part.without))
+    if part.without:
+        tested = read(part.without)
+        m, films = leave_out(m, tested), {film(r) for r in tested.rows}
+        if same := sum(film(r) in films for r in m.split('train').rows): m = replace(m, notes=[*m.notes, f'{same} of the {len(m.split("train"))} that stay are pieces of films that {part.without} tests on other pieces of; the paper names videos, not films'])
     return hold_out(m, film=film) if 'train' in m.splits and 'val' not in m.splits else m
 
 def read_parts(
@@ -179,6 +182,17 @@ def fingerprint(
     text = repr([sorted((k, v) for k, v in r.items() if k[0]!='_') for r in m.rows])
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
+def check_parts(
+    held:dict, # of `read_parts`
+    cache:str|Path, # folder of what is decoded
+    on_error:str='raise', # see `decode_parts`
+    people:str|None=None, # see `decode_parts`
+)->None:
+    "Refuse before the first video is decoded what would fail at the last: one that is missing, boxes that nobody gave."
+    for m in held.values() if people=='given' else (): boxes_home(m.root)
+    for key, m in held.items() if on_error=='raise' else ():
+        check_there(replace(m, rows=[r for r in m.rows if r['split']!='unused' and not (Path(cache)/key/r['split']/'bank.json').exists()]))
+
 def decode_parts(
     held:dict, # of `read_parts`
     cache:str|Path, # folder
@@ -190,8 +204,7 @@ def decode_parts(
     people:str|None=None, # look for people with this, a key of `FINDERS`
 )->dict: # key -> split -> `Bank`
     "Decode what is not decoded yet; a picture is a video of one frame."
-    if on_error=='raise': # a video of the last data set that is missing is told before the first is decoded
-        for key, m in held.items(): check_there(replace(m, rows=[r for r in m.rows if r['split']!='unused' and not (Path(cache)/key/r['split']/'bank.json').exists()]))
+    check_parts(held, cache, on_error, people)
     banks = {}
     for key, m in held.items():
         how = (1, 1) if key=='vispr' else (every, max_frames)
@@ -210,11 +223,12 @@ def load_split(
     part:Part, # data set and labels
     split:str, # train, val or test
     people:str|None=None, # as in `decode_parts`
+    actions:list|None=None, # numbered in this order; None: as the data set does
 )->tuple[Split,Manifest]: # with its labels as `y` (actions), `p` (attributes) and `p_frames` (PA-HMDB51's), and what they are called
     "A split of a part."
     folder, n = Path(cache)/part.key/split, read_json(Path(cache)/part.key/'names.json')
     bank = Bank.load(folder)
-    m = asked(Manifest(str(part), Path(), bank.rows, n['actions'], dict.fromkeys(n['attributes'], BINARY)), part)
+    m = asked(Manifest(str(part), Path(), bank.rows, actions or n['actions'], dict.fromkeys(n['attributes'], BINARY)), part)
     y = m.y() if m.actions else m.p() if part.labels=='action' else torch.zeros(len(bank), dtype=torch.int64)
     p = m.p() if part.labels!='action' else torch.zeros(len(bank), 0)
     seen = [frame_labels(r, n['every']*torch.arange(t)) for r, t in zip(bank.rows, bank.n_frames.tolist())] if part.labels=='pa' and 'segments' in bank.rows[0] else None
@@ -227,6 +241,7 @@ def load_data(
     people:str|None=None, # as in `decode_parts`
 )->Data: # actions or attributes, as `train` asks
     "What an attack works on."
-    (a, m), (b, _), (c, _) = (load_split(cache, p, s, people) for p, s in ((train, 'train'), (train, 'val'), (test or train, 'test')))
+    a, m = load_split(cache, train, 'train', people)
+    (b, _), (c, _) = (load_split(cache, p, s, people, m.actions) for p, s in ((train, 'val'), (test or train, 'test')))
     actions, columns = (names(m), []) if train.labels=='action' else ([], m.columns)
     return Data(a, b, c, actions, columns, m.groups if columns else {})

@@ -28,10 +28,11 @@ from .baselines import OverPeople, baseline, baselines, noisy_features
 from .core import BadInput, Collapse, atomic, code_revision, hardware, peak_memory_mb, provenance, read_config, read_json, write_json
 from .metrics import average_precision
 from .pretrain import VARIANTS, GameConfig, check_config, new_game
-from .protocols import Data, anonymised, entry, evaluate_action, evaluate_privacy, read_data
-from .people import FINDERS, unseen
+from .datasets import Manifest, check_there
+from .people import FINDERS, boxes_home, unseen
 from .privacy import attribute_net
-from .recipes import Protocol, check_protocol, decode_parts, fingerprint, load_data, protocols, read_parts
+from .protocols import Data, anonymised, entry, evaluate_action, evaluate_privacy, read_checked, read_data
+from .recipes import Protocol, check_parts, check_protocol, decode_parts, fingerprint, load_data, protocols, read_parts
 from .runs import load_anonymiser, save_anonymiser, train
 from .sampler import SF
 from .tradeoff import Answers, area_intervals, intervals
@@ -445,11 +446,13 @@ def begin(
     "Refuse a folder that holds another study."
     if not (folder/'study.json').exists(): return
     if not resume: raise BadInput(f'{folder}: holds a study already; go on with it by --resume, or choose another folder')
-    def fixed(d): # a study may grow; a field that is newer than the study has its default
-        c = {k: v for k, v in d['config'].items() if k not in ('methods', 'seeds', 'model', 'attackers', 'others', 'audit')}
-        c = dict(people='given', boxes='clip', identity=None) | c | dict(game=asdict(GameConfig()) | c['game'], attack=asdict(AttackConfig()) | c['attack'])
-        return c, {k: v for k, v in d['source'].items() if k!='data'}
-    held = dict(config=json.loads(json.dumps(asdict(load_study(folder)))))
+    before = load_study(folder)
+    free = {'methods', 'seeds', 'model', 'attackers', 'others', 'audit', 'on_error'} | (set() if seeks(before) else {'people', 'boxes'}) # a study may grow
+    def fixed(d): # a field that is newer than the study has its default
+        c = dict(people='given', boxes='clip', identity=None) | d['config']
+        c |= dict(game=asdict(GameConfig()) | c['game'], attack=asdict(AttackConfig()) | c['attack'])
+        return {k: v for k, v in c.items() if k not in free}, {k: v for k, v in d['source'].items() if k!='data'}
+    held = dict(config=json.loads(json.dumps(asdict(before))))
     held = read_json(folder/'study.json') | held
     if not isinstance(held.get('source'), dict): raise BadInput(f'{folder}/study.json: does not say which videos it is of; choose another folder')
     data = [d['source'].get('data', {}) for d in (held, wanted)]
@@ -494,12 +497,13 @@ def model_digest(
 
 def check_published(
     cfg:StudyConfig, # `others`, `audit`, `identity`
-    data:Data, # as read
+    m:Manifest, # of the videos
 )->None:
     "Refuse before the work begins what would fail in the midst of it."
-    for fa in (anonymiser_of(Path(), m, cfg) for m in cfg.others):
-        for r in (r for s in data[:3]*isinstance(fa, Released) for r in s.bank.rows): fa.find(r['path'])
-    for s in data[:3]*cfg.audit: units(s.bank, cfg.identity)
+    rows = [r for r in m.rows if r['split'] in ('train', 'val', 'test')]
+    for fa in (anonymiser_of(Path(), n, cfg) for n in cfg.others):
+        for r in rows*isinstance(fa, Released): fa.find(r['path'])
+    if cfg.audit: units(m, cfg.identity)
 
 def run_study(
     folder:str|Path, # made when absent; one that holds the same study is gone on with
@@ -515,10 +519,11 @@ def run_study(
     source, model, others = source_of(manifest, cfg), model_digest(cfg), {m: content(path) for m, path in cfg.others.items()}
     wanted = json.loads(json.dumps(dict(manifest=str(manifest), source=source, model=model, others=others, config=asdict(cfg))))
     begin(folder, wanted, resume)
-    data = read_data(manifest, cfg.size, folder/'cache', cfg.attributes and list(cfg.attributes), cfg.split_column,
-                     cfg.every, cfg.max_frames, cfg.on_error, progress, seeks(cfg))
-    check_published(cfg, data)
-    write_json(folder/'study.json', wanted | dict(provenance=provenance(cfg.seeds[0])))
+    m = read_checked(manifest, cfg.attributes and list(cfg.attributes), cfg.split_column)
+    check_published(cfg, m)
+    if cfg.on_error=='raise': check_there(replace(m, rows=[r for r in m.rows if r['split'] in ('train', 'val', 'test') and not (folder/'cache'/r['split']/'bank.json').exists()]))
+    write_json(folder/'study.json', wanted | dict(provenance=provenance(cfg.seeds[0]))) # from here on a stop loses nothing, and other choices are refused
+    data = study_data(folder, cfg, progress, seeks(cfg))
     decoded = time.time()
     workers = workers or min(hardware()['cores'], 4)
     run_tasks(plan(cfg), folder, workers, progress)
@@ -603,10 +608,11 @@ def run_protocols(
     source = {k: getattr(cfg, k) for k in ('size', 'every', 'max_frames')} | dict(division=division, data={k: fingerprint(m) for k, m in held.items()})
     wanted = json.loads(json.dumps(dict(protocols=list(chosen), root=str(root), source=source, model=model_digest(cfg), config=asdict(cfg))))
     begin(folder, wanted, resume)
-    banks = decode_parts(held, folder/'cache', cfg.size, cfg.every, cfg.max_frames, cfg.on_error, progress, seeks(cfg))
+    check_parts(held, folder/'cache', cfg.on_error, seeks(cfg))
     whole = grown(folder, wanted)
     write_json(folder/'study.json', whole | dict(provenance=provenance(cfg.seeds[0])))
-    decoded, workers, tasks = time.time(), workers or min(hardware()['cores'], 4), plan_protocols(chosen, cfg)
+    banks = decode_parts(held, folder/'cache', cfg.size, cfg.every, cfg.max_frames, cfg.on_error, progress, seeks(cfg))
+    decoded, workers, tasks = time.time(), workers or min(hardware()['cores'], 4), plan_protocols(chosen, replace(cfg, attackers=tuple(whole['config']['attackers'])))
     run_tasks(tasks, folder, workers, progress)
     all_cfg = load_study(folder)
     return conclude(folder, all_cfg, tasks, collect_protocols(folder, protocols(whole['protocols']), all_cfg), (began, decoded), workers,
@@ -623,7 +629,8 @@ def grown(
     if not (folder/'study.json').exists(): return wanted
     held = read_json(folder/'study.json')
     def both(a, b): return list(dict.fromkeys([*a, *b]))
-    config = wanted['config'] | {k: both(held['config'][k], wanted['config'][k]) for k in ('methods', 'seeds')}
+    old, new = (dict(attackers=['usual']) | d['config'] for d in (held, wanted))
+    config = new | {k: both(old[k], new[k]) for k in ('methods', 'seeds', 'attackers')}
     data = held['source']['data'] | wanted['source']['data']
     return wanted | dict(protocols=both(held['protocols'], wanted['protocols']), config=config, source=wanted['source'] | dict(data=data))
 
@@ -655,6 +662,7 @@ def plan_text(
     chosen, cfg = protocols(names), check_study(cfg)
     held = read_parts(chosen, root, division, novel)
     for n, p in chosen.items(): check_protocol(n, p, held)
+    for m in held.values() if seeks(cfg)=='given' else (): boxes_home(m.root)
     def lost(m): return sum(not (m.root/r['path']).is_file() for r in m.rows if r['split']!='unused')
     lines = ['| data | train | val | test | not on disk |', '|---|---:|---:|---:|---:|']
     for k, m in held.items(): lines.append(f'| {k} | ' + ' | '.join(f'{len(m.split(s)):,}' if s in m.splits else '–' for s in ('train', 'val', 'test')) + f' | {lost(m):,} |')
