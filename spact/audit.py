@@ -65,8 +65,8 @@ class Released:
         if held and (held/'bank.json').exists():
             kept = Bank.load(held)
             if [r['path'] for r in kept.rows]==[r['path'] for r in bank.rows]: return replace(bank, frames=kept.frames)
-        frames = [self.read(r['path'], n, bank.frames.shape[-2:]) for r, n in zip(bank.rows, bank.n_frames.tolist())]
-        out = replace(bank, frames=torch.cat(frames))
+        out = replace(bank, frames=bank.room())
+        for r, a, b in zip(bank.rows, bank.start[:-1].tolist(), bank.start[1:].tolist()): out.frames[a:b] = self.read(r['path'], b-a, bank.frames.shape[-2:])
         if held and not (held/'bank.json').exists(): out.save(held)
         return out
 

@@ -74,10 +74,12 @@ def recolour(
     contrast:Tensor, # (B,) float: factor, 1 leaves it
 )->Tensor: # as `x`
     "Change the light of each clip."
-    flat, c = x.flatten(2), contrast[:, None, None]
-    grey = torch.tensor([.299, .587, .114]).to(x)
-    mean = (grey@matrix)[:, None]@flat.mean(2, keepdim=True)                   # (B,1,1): both changes are linear, so one pass makes them
-    return torch.baddbmm(((1-c)*mean).expand(-1, 3, 1), c*matrix, flat).clamp_(0, 1).view_as(x)
+    pixels, c = x.flatten(2).mT, contrast[:, None, None]                       # (B,...,3): the way a decoder leaves them
+    out = pixels@(c*matrix).mT                                                 # both changes are linear, so one pass makes them
+    if (contrast!=1).any():
+        grey = torch.tensor([.299, .587, .114]).to(x)
+        out += (1-c)*(pixels.mean(1, keepdim=True)@matrix.mT@grey)[:, None]
+    return out.clamp_(0, 1).mT.reshape(x.shape)
 
 # %% ../nbs/12_augment.ipynb #0d3059a8
 def erase(
@@ -88,10 +90,13 @@ def erase(
     w:Tensor, # (B,) float: width, as a fraction
 )->Tensor: # as `x`
     "Blacken a rectangle of each clip."
-    if not (h*w).any(): return x
-    inside = lambda n, a, d: (i := (torch.arange(n)+.5)/n).ge(a[:, None]) & i.lt((a+d)[:, None])
-    box = inside(x.shape[-2], y0, h)[:, :, None] & inside(x.shape[-1], x0, w)[:, None]
-    return x.masked_fill(box.view(len(x), *[1]*(x.ndim-3), *x.shape[-2:]).to(x.device), 0)
+    on, (H, W) = h*w>0, x.shape[-2:]
+    if not on.any(): return x
+    x, edges = x.clone(), torch.stack([y0*H, (y0+h)*H, x0*W, (x0+w)*W], 1).sub(.5).ceil().long() # pixels whose middle is inside
+    for i in on.nonzero().flatten().tolist():
+        top, bottom, left, right = edges[i].tolist()
+        x[i, ..., top:bottom, left:right] = 0
+    return x
 
 # %% ../nbs/12_augment.ipynb #180c1843
 @dataclass(frozen=True)
@@ -123,8 +128,7 @@ class Augment:
         "Change each clip at random, all its frames alike."
         u = torch.rand(len(x), 21, generator=generator, device=generator.device).cpu().T
         part, part_y, part_x, dy, dx, mirrored, top, left, tall, wide = u[:10]
-        bright, satur, hue, contr, gam, bright_on, satur_on, hue_on, contr_on, gam_on, grey = u[10:]
-        def about_1(amount, luck, on): return 1+amount*(2*luck-1)*on if amount else torch.ones_like(luck)
+        light, light_on, grey = u[10:15], u[15:20], u[20]
         def pixels(luck, n): return ((2*luck-1)*self.shift*n).round().long().to(x.device)
         def some(change, on, *by): # apply it to the clips that it concerns
             if not on.any(): return x
@@ -135,9 +139,11 @@ class Augment:
         if self.shift: x = shift(x, pixels(dy, x.shape[-2]), pixels(dx, x.shape[-1]))
         if self.flip: x = mirror(x, mirrored>=1-self.flip)
         if x.dtype==torch.uint8: x = x.div(255)                                # up to here on bytes
-        light = about_1(self.brightness, bright, bright_on<self.p_colour), about_1(self.saturation, satur, satur_on<self.p_colour)*(grey>=self.grey), about_1(self.hue, hue, hue_on<self.p_colour)-1
-        c, g = about_1(self.contrast, contr, contr_on<self.p_contrast), about_1(self.gamma, gam, (grey<self.grey) & (gam_on<.75))
-        x = some(lambda x, c, *light: recolour(x, colour_matrix(*light), c), (light[0]!=1) | (light[1]!=1) | (light[2]!=0) | (c!=1), c, *light)
+        much = torch.tensor([self.brightness, self.saturation, self.hue, self.contrast, self.gamma])[:, None]
+        on = light_on<torch.tensor([self.p_colour]*3 + [self.p_contrast, .75])[:, None]
+        bright, satur, hue, c, g = 1+much*(2*light-1)*on
+        satur, g = satur.where(grey>=self.grey, 0), g.where(grey<self.grey, 1)
+        x = some(lambda x, b, s, h, c: recolour(x, colour_matrix(b, s, h-1), c), (torch.stack([bright, satur, hue, c])!=1).any(0), bright, satur, hue, c)
         x = some(lambda x, g: (x[:, :1].clamp(min=1e-6)**g.view(-1, *[1]*(x.ndim-1))).expand_as(x), g!=1, g) # of one channel, for they are grey; the gradient of 0**g is not finite
         a, b = self.erase_side
         h, w = a+(b-a)*tall, a+(b-a)*wide

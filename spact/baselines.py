@@ -99,7 +99,7 @@ class OverPeople:
         bank:Bank, # its rows know their `people`, see `with_people`
     )->Bank: # anonymised
         "Every video of a bank."
-        frames = bank.frames.clone()
+        frames = bank.room().copy_(bank.frames)
         for r, a, b in zip(bank.rows, bank.start[:-1].tolist(), bank.start[1:].tolist()):
             if 'people' not in r: raise BadInput(f'{r["path"]}: nobody has looked for people in it, see `find_people`')
             m = self.mask(r['people'], frames.shape[-2:], r['path'])

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FULL', 'SpactError', 'BadInput', 'VideoError', 'Collapse', 'generator', 'seeded', 'fold_time', 'unfold_time',
-           'check_clip', 'check_frames', 'atomic', 'write_json', 'read_json', 'from_json', 'read_config',
+           'check_clip', 'check_frames', 'writing', 'atomic', 'write_json', 'read_json', 'from_json', 'read_config',
            'command_line', 'code_revision', 'hardware', 'provenance', 'peak_memory_mb']
 
 # %% ../nbs/00_core.ipynb #56e65552
@@ -107,21 +107,29 @@ def check_frames(
 FULL = errno.ENOSPC, errno.EFBIG, errno.EDQUOT # a disk or a share of it that is full, a file that may not grow
 
 @contextmanager
+def writing(
+    path:Path, # a file; missing folders are made
+)->Iterator[None]:
+    "Tell by one line that a file cannot be written."
+    try: path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as e: raise BadInput(f'{path}: cannot write there ({e.strerror}); choose another folder')
+    try: yield
+    except OSError as e:
+        if e.errno not in FULL: raise
+        raise BadInput(f'{path}: cannot be written ({os.strerror(e.errno)}); make room, or choose another folder') from None
+
+@contextmanager
 def atomic(
     path:str|Path, # the file to write; missing folders are made
 )->Iterator[Path]: # a path beside it, with the same suffix, to write to inside the block
     "Write a file all or nothing: it takes its name when the block ends well, and vanishes when it does not."
     path = Path(path)
     tmp = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
-    try: path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise BadInput(f'{path}: cannot write there ({e.strerror}); choose another folder')
-    try:
-        yield tmp
-        os.replace(tmp, path)
-    except OSError as e:
-        if e.errno not in FULL: raise
-        raise BadInput(f'{path}: cannot be written ({os.strerror(e.errno)}); make room, or choose another folder') from None
-    finally: tmp.unlink(missing_ok=True)
+    with writing(path):
+        try:
+            yield tmp
+            os.replace(tmp, path)
+        finally: tmp.unlink(missing_ok=True)
 
 # %% ../nbs/00_core.ipynb #c8980ab2
 def _finite(o):

@@ -4,26 +4,29 @@
 
 # %% auto #0
 __all__ = ['BINARY', 'NOT_LOOKS', 'REMEDY', 'read_rows', 'Manifest', 'find_attributes', 'complain', 'check_rows', 'read_manifest',
-           'Bank', 'shrink', 'read_small', 'check_there', 'decode', 'DataReport', 'count_labels', 'check_data']
+           'Bank', 'shrink', 'read_small', 'check_there', 'read_each', 'as_bank', 'decode', 'decode_to', 'DataReport',
+           'count_labels', 'check_data']
 
 # %% ../nbs/13_datasets.ipynb #6e32dc6e
-import csv, io, os, zlib
+import csv, io, json, math, os, zlib
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import file_digest
 from itertools import count, islice
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
 import numpy as np
 import torch
+from numpy.lib.format import write_array_header_1_0
 from torch import Tensor
 from fastcore.basics import patch
 from torchvision.transforms.v2.functional import resize
 from tqdm import tqdm
-from .core import BadInput, VideoError, atomic, read_json, write_json
+from .core import BadInput, VideoError, atomic, read_json, write_json, writing
 from .video import scan, stream_frames
 
 # %% ../nbs/13_datasets.ipynb #ff487df4
@@ -204,6 +207,7 @@ class Bank:
     start:Tensor  # (N+1,) int64: video i owns frames[start[i]:start[i+1]]
     rows:list     # N dicts: the manifest's row of each video
     skipped:list=field(default_factory=list) # a line for each video that could not be read
+    home:Path|None=None # folder that the frames are mapped from; None: they are in memory
     def __len__(self): return len(self.rows)
 
     @property
@@ -250,6 +254,18 @@ def subset(self:Bank,
     start = torch.cat([self.start[:1], self.n_frames[keep].cumsum(0)])
     return Bank(self.frames[idx], start, [self.rows[i] for i in keep])
 
+# %% ../nbs/13_datasets.ipynb #c4501fdd
+@patch
+def room(self:Bank,
+)->Tensor: # as many bytes as `frames`, in the same shape; what they hold is not said
+    "A place for changed frames: on the disk that a bank is mapped from, else in memory."
+    if self.home is None: return torch.empty_like(self.frames)
+    try:
+        with TemporaryFile(dir=self.home) as f:
+            if hasattr(os, 'posix_fallocate'): os.posix_fallocate(f.fileno(), 0, self.frames.numel())
+            return torch.from_numpy(np.memmap(f, np.uint8, 'r+' if hasattr(os, 'posix_fallocate') else 'w+', shape=tuple(self.frames.shape)))
+    except OSError as e: raise BadInput(f'{self.home}: no room for {self.frames.numel()/1e9:.1f} GB of changed frames ({e.strerror}); make room, or keep fewer or smaller frames') from None
+
 # %% ../nbs/13_datasets.ipynb #e7e6ce0e
 @patch
 def map(self:Bank,
@@ -258,7 +274,7 @@ def map(self:Bank,
     device:str|torch.device='cpu', # where `fa` works
 )->Bank: # as many frames of the same size
     "Anonymise every frame of a bank, rounded to what a file can carry."
-    frames = torch.empty_like(self.frames)
+    frames = self.room()
     with torch.no_grad():
         for i in range(0, len(frames), batch):
             im = self.frames[i:i+batch].to(device).float()/255
@@ -271,6 +287,14 @@ def map(self:Bank,
 
 # %% ../nbs/13_datasets.ipynb #46b01b37
 @patch
+def describe(self:Bank,
+    folder:Path, # that holds its frames
+)->Path: # `folder`
+    "Write `bank.json`."
+    write_json(folder/'bank.json', dict(start=self.start.tolist(), rows=self.rows, skipped=self.skipped))
+    return folder
+
+@patch
 def save(self:Bank,
     folder:str|os.PathLike, # made when absent; an older bank in it is replaced
 )->Path: # `folder`
@@ -279,8 +303,7 @@ def save(self:Bank,
     with atomic(folder/'frames.npy') as tmp:
         np.save(tmp, self.frames.numpy())
         (folder/'bank.json').unlink(missing_ok=True)
-    write_json(folder/'bank.json', dict(start=self.start.tolist(), rows=self.rows, skipped=self.skipped))
-    return folder
+    return self.describe(folder)
 
 @patch(cls_method=True)
 def load(cls:Bank,
@@ -293,7 +316,7 @@ def load(cls:Bank,
         frames, start = np.load(path, mmap_mode='c' if mmap else None), torch.tensor(j['start'])
         if frames.dtype!=np.uint8 or frames.ndim!=4 or int(start[-1])!=len(frames) or len(start)!=len(j['rows'])+1:
             raise ValueError('it does not belong to its bank.json')
-        return cls(torch.from_numpy(frames), start, j['rows'], j['skipped'])
+        return cls(torch.from_numpy(frames), start, j['rows'], j['skipped'], Path(folder) if mmap else None)
     except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError) as e: raise BadInput(f'{path}: not the frames of a bank ({e})') from None
 
 # %% ../nbs/13_datasets.ipynb #c968f0c9
@@ -325,31 +348,90 @@ def check_there(
     for r in manifest.rows:
         if not os.path.isfile(path := manifest.root/r['path']): raise VideoError(path, f'no such file [{manifest.where(r)}]')
 
-def decode(
+def read_each(
     manifest:Manifest, # which videos
     size:int|Sequence, # px: (height, width) of the frames kept, or one number for both
     every:int=1, # keep one frame in so many
     max_frames:int|None=None, # keep at most so many of each video, its first ones; None: all
-    on_error:str='raise', # at a video that cannot be read: 'raise', or 'skip' it and list it in `Bank.skipped`
+    on_error:str='raise', # at a video that cannot be read: 'raise', or 'skip' it and yield why
     workers:int=2, # threads
     progress:bool=False, # show a bar
-)->Bank: # one entry for each video that was read, in the manifest's order
-    "Decode every video of a manifest, once."
+    begin:int=0, # leave out so many videos
+)->Iterator[Tensor|str]: # for each row (T,3,H,W) uint8, or why it was skipped
+    "Decode the videos of a manifest one after another."
     def read(r):
         try: return read_small(manifest.root/r['path'], size, every, max_frames)
         except VideoError as e: return VideoError(e.path, f'{e.args[1]} [{manifest.where(r)}]')
     if on_error not in ('raise', 'skip'): raise BadInput(f"on_error must be 'raise' or 'skip', got {on_error!r}")
-    if on_error=='raise': check_there(manifest)
-    frames, rows, skipped, pool = [], [], [], ThreadPoolExecutor(workers)
+    todo, pool = replace(manifest, rows=manifest.rows[begin:]), ThreadPoolExecutor(workers)
+    if on_error=='raise': check_there(todo)
     try:
-        todo = zip(manifest.rows, pool.map(read, manifest.rows))
-        for r, v in tqdm(todo, 'decode', len(manifest), unit='video', disable=not progress):
-            if isinstance(v, Tensor): frames.append(v); rows.append(r)
-            elif on_error=='raise': raise v
-            else: skipped.append(f'{manifest.rows[len(rows)+len(skipped)]["path"]}: {v.args[1]}')
+        found = tqdm(pool.map(read, todo.rows), 'decode', len(manifest), unit='video', disable=not progress, initial=begin)
+        for r, v in zip(todo.rows, found):
+            if on_error=='raise' and isinstance(v, VideoError): raise v
+            yield v if isinstance(v, Tensor) else f'{r["path"]}: {v.args[1]}'
     finally: pool.shutdown(cancel_futures=True)
-    if not rows: raise BadInput(f'{manifest.source}: none of its {len(manifest)} videos can be read; the first: {skipped[0]}')
-    return Bank(torch.cat(frames), torch.tensor([0]+[len(f) for f in frames]).cumsum(0), rows, skipped)
+
+def as_bank(
+    manifest:Manifest, # that was decoded
+    seen:list, # for each row the number of its frames, or why it was skipped
+    frames:Callable, # () -> (F,3,H,W) uint8
+    home:Path|None=None, # see `Bank`
+)->Bank: # of the videos that could be read
+    "What `read_each` told, as a bank."
+    rows, lengths = [r for r, n in zip(manifest.rows, seen) if isinstance(n, int)], [n for n in seen if isinstance(n, int)]
+    if not rows: raise BadInput(f'{manifest.source}: none of its {len(manifest)} videos can be read; the first: {seen[0]}')
+    return Bank(frames(), torch.tensor([0, *lengths]).cumsum(0), rows, [why for why in seen if isinstance(why, str)], home)
+
+def decode(
+    manifest:Manifest, # which videos
+    size:int|Sequence, # see `read_each`, here and below
+    every:int=1,
+    max_frames:int|None=None,
+    on_error:str='raise', # at a video that cannot be read: 'raise', or 'skip' it and list it in `Bank.skipped`
+    workers:int=2,
+    progress:bool=False,
+)->Bank: # one entry for each video that was read, in the manifest's order
+    "Decode every video of a manifest into memory."
+    found = list(read_each(manifest, size, every, max_frames, on_error, workers, progress))
+    return as_bank(manifest, [v if isinstance(v, str) else len(v) for v in found], lambda: torch.cat([v for v in found if isinstance(v, Tensor)]))
+
+# %% ../nbs/13_datasets.ipynb #cb15587e
+def decode_to(
+    folder:str|os.PathLike, # made when absent
+    manifest:Manifest, # which videos
+    size:int|Sequence, # see `read_each`, here and below
+    every:int=1,
+    max_frames:int|None=None,
+    on_error:str='raise', # as in `decode`
+    workers:int=2,
+    progress:bool=False,
+)->Bank: # mapped from the folder
+    "Decode every video of a manifest to disk, once."
+    folder = Path(folder)
+    if (folder/'bank.json').exists(): return Bank.load(folder)
+    shape = (3, *([size]*2 if isinstance(size, int) else size))
+    part, journal, of = folder/'part.npy', folder/'part.jsonl', repr((shape, every, max_frames, [r['path'] for r in manifest.rows]))
+    first, *seen = [json.loads(line) for line in journal.read_text(encoding='utf-8').split('\n')[:-1]] if part.exists() and journal.exists() else [None]
+    if first!=of: seen = []
+    with writing(part), part.open('r+b' if seen else 'wb') as f, journal.open('w', encoding='utf-8') as j:
+        def head(): # of an .npy file; NumPy leaves room for the number of frames to grow
+            f.seek(0)
+            write_array_header_1_0(f, dict(descr='|u1', fortran_order=False, shape=(sum(n for n in seen if isinstance(n, int)), *shape)))
+        def note(o): f.flush(); j.write(json.dumps(o)+'\n'); j.flush()
+        head()
+        f.seek(f.tell() + math.prod(shape)*sum(n for n in seen if isinstance(n, int)))
+        f.truncate()
+        for o in (of, *seen): note(o)
+        for v in read_each(manifest, size, every, max_frames, on_error, workers, progress, len(seen)):
+            if isinstance(v, Tensor): f.write(v.numpy().data)
+            seen.append(v if isinstance(v, str) else len(v))
+            note(seen[-1])
+        head()
+    bank = as_bank(manifest, seen, lambda: torch.from_numpy(np.load(part.replace(folder/'frames.npy'), mmap_mode='c')), folder)
+    bank.describe(folder)
+    journal.unlink()
+    return bank
 
 # %% ../nbs/13_datasets.ipynb #909350d3
 REMEDY = dict(missing='fetch them again, or move them to where the list says; with on_error=skip they are left out and counted',

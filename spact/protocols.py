@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .attackers import AttackConfig, attack_action, attack_attributes, score_action, score_attributes, verdict
 from .baselines import shared
 from .core import BadInput, Collapse
-from .datasets import Bank, Manifest, check_rows, decode, read_manifest
+from .datasets import Bank, Manifest, check_rows, decode, decode_to, read_manifest
 from .metrics import action_report, cmap, cmap_chance, counted, privacy_report, top1, top1_chance
 from .people import find_people, with_people
 from .pretrain import frozen
@@ -84,10 +84,8 @@ def read_data(
     m = read_checked(manifest, attributes, split_column)
     def split(name):
         folder = Path(cache)/name if cache else None
-        if folder and (folder/'bank.json').exists(): bank = Bank.load(folder)
-        else:
-            bank = decode(m.split(name), size, every, max_frames, on_error, progress=progress)
-            if folder: bank = Bank.load(bank.save(folder))
+        how = m.split(name), size, every, max_frames, on_error
+        bank = decode_to(folder, *how, progress=progress) if folder else decode(*how, progress=progress)
         labels = m.y(bank.rows), m.p(bank.rows)
         if people:
             find_people(bank, m.root, people, folder, Path(cache)/'people', every, max_frames, progress)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 import torch
 from .core import BadInput, read_json, write_json
-from .datasets import BINARY, Bank, Manifest, check_there, decode
+from .datasets import BINARY, Bank, Manifest, check_there, decode_to
 from .official import HMDB_TAIL, frame_labels, leave_out, merge, read_official
 from .people import boxes_home, find_people, with_people
 from .protocols import Data, Split, hold_out
@@ -211,8 +211,7 @@ def decode_parts(
         write_json(Path(cache)/key/'names.json', dict(actions=m.actions, attributes=list(m.attributes), every=how[0]))
         for s in [s for s in m.splits if s!='unused']:
             folder, banks[key] = Path(cache)/key/s, banks.get(key, {})
-            if not (folder/'bank.json').exists(): decode(m.split(s), size, *how, on_error, progress=progress).save(folder)
-            banks[key][s] = Bank.load(folder)
+            banks[key][s] = decode_to(folder, m.split(s), size, *how, on_error, progress=progress)
             if people:
                 find_people(banks[key][s], m.root, people, folder, Path(cache)/'people', *how, progress)
                 banks[key][s] = with_people(banks[key][s], people, folder)
