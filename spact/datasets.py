@@ -385,12 +385,12 @@ def as_bank(
 
 def decode(
     manifest:Manifest, # which videos
-    size:int|Sequence, # see `read_each`, here and below
-    every:int=1,
-    max_frames:int|None=None,
+    size:int|Sequence, # px: (height, width) of the frames kept, or one number for both
+    every:int=1, # keep one frame in so many
+    max_frames:int|None=None, # keep at most so many of each video, its first ones; None: all
     on_error:str='raise', # at a video that cannot be read: 'raise', or 'skip' it and list it in `Bank.skipped`
-    workers:int=2,
-    progress:bool=False,
+    workers:int=2, # threads
+    progress:bool=False, # show a bar
 )->Bank: # one entry for each video that was read, in the manifest's order
     "Decode every video of a manifest into memory."
     found = list(read_each(manifest, size, every, max_frames, on_error, workers, progress))
@@ -400,12 +400,12 @@ def decode(
 def decode_to(
     folder:str|os.PathLike, # made when absent
     manifest:Manifest, # which videos
-    size:int|Sequence, # see `read_each`, here and below
-    every:int=1,
-    max_frames:int|None=None,
+    size:int|Sequence, # px: (height, width) of the frames kept, or one number for both
+    every:int=1, # keep one frame in so many
+    max_frames:int|None=None, # keep at most so many of each video, its first ones; None: all
     on_error:str='raise', # as in `decode`
-    workers:int=2,
-    progress:bool=False,
+    workers:int=2, # threads
+    progress:bool=False, # show a bar
 )->Bank: # mapped from the folder
     "Decode every video of a manifest to disk, once."
     folder = Path(folder)
