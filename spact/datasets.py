@@ -414,13 +414,15 @@ def decode_to(
     part, journal, of = folder/'part.npy', folder/'part.jsonl', repr((shape, every, max_frames, [r['path'] for r in manifest.rows]))
     first, *seen = [json.loads(line) for line in journal.read_text(encoding='utf-8').split('\n')[:-1]] if part.exists() and journal.exists() else [None]
     if first!=of: seen = []
+    def n_frames(): return sum(n for n in seen if isinstance(n, int))
     with writing(part), part.open('r+b' if seen else 'wb') as f, journal.open('w', encoding='utf-8') as j:
         def head(): # of an .npy file; NumPy leaves room for the number of frames to grow
             f.seek(0)
-            write_array_header_1_0(f, dict(descr='|u1', fortran_order=False, shape=(sum(n for n in seen if isinstance(n, int)), *shape)))
+            write_array_header_1_0(f, dict(descr='|u1', fortran_order=False, shape=(n_frames(), *shape)))
+            return f.tell()
         def note(o): f.flush(); j.write(json.dumps(o)+'\n'); j.flush()
-        head()
-        f.seek(f.tell() + math.prod(shape)*sum(n for n in seen if isinstance(n, int)))
+        if os.fstat(f.fileno()).st_size < (first_byte := head())+n_frames()*math.prod(shape): seen.clear() # the machine died before its disk had all
+        f.seek(first_byte+n_frames()*math.prod(shape))
         f.truncate()
         for o in (of, *seen): note(o)
         for v in read_each(manifest, size, every, max_frames, on_error, workers, progress, len(seen)):
