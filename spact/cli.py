@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['GAME', 'ATTACK', 'CLIPS', 'READ', 'game', 'attack', 'clips', 'read', 'app', 'data', 'MANIFEST', 'OUT', 'WORKERS',
-           'RESUME', 'SEED', 'SEEDS', 'KNOWN', 'METHODS', 'ATTACKERS', 'DATA_ROOT', 'DIVISION', 'NOVEL', 'DRY_RUN',
-           'ATTRIBUTES', 'SKIP', 'SOURCES', 'settings', 'keys', 'options', 'given', 'go_on', 'OneLine', 'names',
-           'study_options', 'outcome', 'root', 'table_of', 'demo', 'train', 'evaluate', 'audit', 'wanted', 'in_root',
-           'protocol', 'table', 'bench', 'synth', 'check', 'main', 'anonymize', 'export', 'rates']
+           'RESUME', 'SEED', 'SEEDS', 'KNOWN', 'METHODS', 'ATTACKERS', 'INSIST', 'DATA_ROOT', 'DIVISION', 'NOVEL',
+           'DRY_RUN', 'ATTRIBUTES', 'SKIP', 'SOURCES', 'settings', 'keys', 'options', 'given', 'go_on', 'OneLine',
+           'names', 'study_options', 'outcome', 'root', 'table_of', 'demo', 'train', 'evaluate', 'audit', 'wanted',
+           'in_root', 'protocol', 'table', 'bench', 'synth', 'check', 'main', 'anonymize', 'export', 'rates']
 
 # %% ../nbs/90_cli.ipynb #8177210b
 import ast, inspect, shlex, sys
@@ -167,6 +167,7 @@ SEEDS = typer.Option(min=1, help=f'How many seeds, counted up from the first. {_
 KNOWN = ", ".join([*keys("baselines", "baselines"), "noisy", *keys("pretrain", "VARIANTS")])
 METHODS = typer.Option(help=f'Out of {KNOWN}; with commas. {_default("raw,downsample2,spact")}')
 ATTACKERS = typer.Option(help=f'Attack with each of these, and report the strongest on validation videos: {", ".join(keys("attackers", "ATTACKERS"))}; with commas. {_default("usual")}')
+INSIST = typer.Option('--insist', help='Where the strongest attacker had not converged, attack once more with four times the budget.')
 DATA_ROOT = typer.Option(help='Folder that holds ucf101, hmdb51, vispr, pa_hmdb51 and hvu, as far as they are needed.', show_default=False)
 DIVISION = typer.Option(min=1, max=3, help='Official division of UCF101 and HMDB51.')
 NOVEL = typer.Option(help=f'List of the attributes of VISPR-2, one a line. {_default("a guess, as none is published")}')
@@ -244,6 +245,7 @@ def evaluate(
     seeds:Annotated[int|None, SEEDS]=None,
     workers:Annotated[int|None, WORKERS]=None,
     attackers:Annotated[str|None, ATTACKERS]=None,
+    insist:Annotated[bool, INSIST]=False,
     skip_damaged:Annotated[bool, SKIP]=False,
     resume:Annotated[bool, RESUME]=False,
     **chosen,
@@ -253,7 +255,7 @@ def evaluate(
     from spact.demo import evaluate_folder
     from spact.study import StudyConfig
     cfg = study_options(StudyConfig(on_error='skip' if skip_damaged else 'raise'), chosen, methods or ('raw' if model else None), seed, seeds,
-                        attributes=names(attributes), attackers=names(attackers) or ('usual',), model=model and str(place(model)))
+                        attributes=names(attributes), attackers=names(attackers) or ('usual',), insist=insist, model=model and str(place(model)))
     if model: cfg = replace(cfg, methods=(*cfg.methods, 'model'))
     outcome(out, evaluate_folder(out, table_of(manifest), cfg, workers, resume))
 
@@ -327,6 +329,7 @@ def protocol(
     seed:Annotated[int|None, SEED]=None,
     seeds:Annotated[int|None, SEEDS]=None,
     attackers:Annotated[str|None, ATTACKERS]=None,
+    insist:Annotated[bool, INSIST]=False,
     division:Annotated[int, DIVISION]=1,
     novel:Annotated[Path|None, NOVEL]=None,
     dry_run:Annotated[bool, DRY_RUN]=False,
@@ -340,7 +343,7 @@ def protocol(
     from spact.study import StudyConfig
     from spact.tables import protocol_text
     if not protocols: return typer.echo('\n'.join(f'{n:20}{p.title} ({p.section})' for n, p in PROTOCOLS.items()))
-    cfg = study_options(StudyConfig(on_error='skip' if skip_damaged else 'raise'), chosen, methods, seed, seeds, attackers=names(attackers) or ('usual',))
+    cfg = study_options(StudyConfig(on_error='skip' if skip_damaged else 'raise'), chosen, methods, seed, seeds, attackers=names(attackers) or ('usual',), insist=insist)
     metrics = in_root(data_root, out, tuple(protocols), cfg, dict(division=division, novel=novel, workers=workers), resume, dry_run)
     if metrics: typer.echo('\n\n'.join([*(protocol_text(n, metrics) for n in dict.fromkeys(protocols)), f'all numbers: {out/"metrics.json"}']))
 
@@ -374,6 +377,7 @@ def table(
     seeds:Annotated[int, typer.Option(min=1, help='How many seeds; three are the fewest that show a spread.')]=3,
     nets:Annotated[str, typer.Option(help="Rows at the size of a CPU, small, or at the paper's, for which --fa, --ft and the rest have to be given as well.")]='small',
     attackers:Annotated[str|None, ATTACKERS]=None,
+    insist:Annotated[bool, INSIST]=False,
     attributes:Annotated[str|None, ATTRIBUTES]=None,
     division:Annotated[int, DIVISION]=1,
     novel:Annotated[Path|None, NOVEL]=None,
@@ -386,7 +390,7 @@ def table(
     "Run tables of the paper, and print them beside its own figures."
     from spact.core import BadInput
     from spact.study import StudyConfig
-    cfg = study_options(StudyConfig(on_error='skip' if skip_damaged else 'raise'), chosen, attributes=names(attributes), attackers=names(attackers) or ('usual',))
+    cfg = study_options(StudyConfig(on_error='skip' if skip_damaged else 'raise'), chosen, attributes=names(attributes), attackers=names(attackers) or ('usual',), insist=insist)
     if {1, 2} >= set(numbers): return _methods(numbers, data_root, out, cfg, seeds, dict(division=division, novel=novel, workers=workers), resume, dry_run)
     if {1, 2} & set(numbers): raise BadInput('table: 1 and 2 are made of protocols; run them by themselves, and the others in another folder')
     _ablations(numbers, data, out, cfg, seeds, nets, workers, resume, dry_run)

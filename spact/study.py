@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = ['LEARNED', 'pace', 'StudyConfig', 'anonymiser_of', 'check_study', 'seeks', 'Task', 'learn_cost', 'attack_tasks',
            'plan', 'load_study', 'study_data', 'device_here', 'here', 'learn', 'attack', 'look', 'work', 'ready',
-           'holder', 'claim', 'run_tasks', 'digest', 'source_of', 'strongest', 'answers', 'progress_of', 'collect',
-           'begin', 'conclude', 'content', 'model_digest', 'check_published', 'run_study', 'game_of', 'protocol_tasks',
-           'plan_protocols', 'collect_protocols', 'protocol_entries', 'run_protocols', 'grown', 'cost_text',
-           'plan_text']
+           'holder', 'claim', 'run_tasks', 'digest', 'source_of', 'longer', 'strongest', 'unsettled', 'answers',
+           'progress_of', 'cells_of', 'collect', 'begin', 'conclude', 'content', 'model_digest', 'check_published',
+           'run_study', 'game_of', 'protocol_tasks', 'cells_in', 'plan_protocols', 'collect_protocols',
+           'protocol_entries', 'run_protocols', 'grown', 'cost_text', 'plan_text']
 
 # %% ../nbs/57_study.ipynb #44ab2951
 import json, multiprocessing, os, platform, signal, threading, time
 from hashlib import blake2b, file_digest
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 from .action import action_net
-from .attackers import AttackConfig, attackers, score_attributes
+from .attackers import ATTACKERS, AttackConfig, attackers, score_attributes
 from .audit import Released, evaluate_link, evaluate_undo, flicker, over_time, units
 from .baselines import OverPeople, baseline, baselines, noisy_features
 from .core import BadInput, Collapse, atomic, code_revision, hardware, peak_memory_mb, provenance, read_config, read_json, write_json
@@ -49,6 +49,7 @@ class StudyConfig:
     game:GameConfig=field(default_factory=GameConfig) # of every learned method; `VARIANTS` change it
     attack:AttackConfig=field(default_factory=AttackConfig) # the same for every method
     attackers:tuple=('usual',) # names of `ATTACKERS`: the strongest on validation videos is reported [S]
+    insist:bool=False # attack once more, with the budget of `long`, where the strongest had not converged [S]
     people:str='given' # where 'black' and its like have people's boxes from: a file, 'given', or a detector, 'hog' or 'coco' [S]
     boxes:str='clip' # what they cover: of a 'clip' one mask, of a 'frame' its own boxes, or these with a 'jitter', see `OverPeople` [S]
     attributes:tuple|None=None # private attribute columns; None: `find_attributes`
@@ -393,18 +394,37 @@ def source_of(
     return dict(digest=digest(manifest), **{k: getattr(cfg, k) for k in ('size', 'every', 'max_frames', 'split_column')})
 
 # %% ../nbs/57_study.ipynb #b3dad681
+def longer(
+    tasks:list, # of `attack_tasks`
+)->Task:
+    "The attack that settles a cell."
+    return replace(tasks[0], attacker='long', cost=ATTACKERS['long'].times*tasks[0].cost)
+
 def strongest(
     folder:Path, # of the study
     tasks:list, # of `attack_tasks`
+    insist:bool=False, # hear `longer`, too, where it was run
 )->tuple[dict,Path]|None: # its figures, and the file of its scores; None while an attacker is not done
     "Of several attackers, the one that reads most of the validation videos: the leak."
     if not all(t.out(folder).exists() for t in tasks): return None
+    more = longer(tasks)
+    if insist and more.what not in [t.what for t in tasks] and more.out(folder).exists(): tasks = [*tasks, more]
     found = {t: read_json(t.out(folder)) for t in tasks}
     def val(t): return max(found[t]['budget']['half'], found[t]['budget']['full'])
     best = max(tasks, key=val)
     figures = {k: v for k, v in found[best].items() if k not in ('seconds', 'peak_memory_mb')}
     if len(tasks)>1: figures |= dict(attacker=best.attacker, attackers={t.attacker: dict(val=val(t), test=r.get('top1', r.get('cmap')), converged=r['budget']['converged']) for t, r in found.items()})
+    if insist and more in found: figures['budget'] |= dict(converged=figures['budget']['converged'] or found[more]['budget']['converged'])
     return figures, best.out(folder).with_suffix('.npz')
+
+def unsettled(
+    folder:Path, # of the study
+    cells:Iterable, # lists of `attack_tasks`
+    cfg:StudyConfig, # does it insist?
+)->list: # of tasks, none twice
+    "One attack more for each cell that has a bound for a figure."
+    found = [(ts, strongest(folder, ts)) for ts in cells] if cfg.insist else []
+    return list(dict.fromkeys(longer(ts) for ts, best in found if best and not best[0]['budget']['converged'] and all(t.attacker!='long' for t in ts)))
 
 def answers(
     path:Path, # of `strongest`
@@ -423,6 +443,12 @@ def progress_of(
     done = [t for t in tasks if t.name not in died and t.out(folder).exists()]
     return dict(died=died, seconds={f'{t.name} {t.what}': read_json(t.out(folder))['seconds'] for t in done})
 
+def cells_of(
+    cfg:StudyConfig, # methods, seeds, attackers
+)->list: # of `attack_tasks`
+    "What is attacked, each with all attackers."
+    return [attack_tasks(k, m, s, cfg) for s in cfg.seeds for m in cfg.methods for k in ('action', 'privacy')]
+
 def collect(
     folder:Path, # of the study
     cfg:StudyConfig, # methods and seeds
@@ -430,12 +456,12 @@ def collect(
     "What the finished cells say."
     methods, said = {m: [] for m in cfg.methods}, {m: [] for m in cfg.methods}
     for m, s in ((m, s) for m in cfg.methods for s in cfg.seeds):
-        found = [strongest(folder, attack_tasks(k, m, s, cfg)) for k in ('action', 'privacy')]
+        found = [strongest(folder, attack_tasks(k, m, s, cfg), cfg.insist) for k in ('action', 'privacy')]
         if None in found: continue
         (a, fa), (p, fb) = found
         methods[m].append(entry(a, p, s))
         if None not in (kept := (answers(fa), answers(fb))): said[m].append(Answers(*kept))
-    return dict(methods=methods, areas=area_intervals(said), **progress_of(folder, plan(cfg)))
+    return dict(methods=methods, areas=area_intervals(said), **progress_of(folder, plan(cfg)+unsettled(folder, cells_of(cfg), cfg)))
 
 # %% ../nbs/57_study.ipynb #0e5e576d
 def begin(
@@ -447,7 +473,7 @@ def begin(
     if not (folder/'study.json').exists(): return
     if not resume: raise BadInput(f'{folder}: holds a study already; go on with it by --resume, or choose another folder')
     before = load_study(folder)
-    free = {'methods', 'seeds', 'model', 'attackers', 'others', 'audit', 'on_error'} | (set() if seeks(before) else {'people', 'boxes'}) # a study may grow
+    free = {'methods', 'seeds', 'model', 'attackers', 'insist', 'others', 'audit', 'on_error'} | (set() if seeks(before) else {'people', 'boxes'}) # a study may grow
     def fixed(d): # a field that is newer than the study has its default
         c = dict(people='given', boxes='clip', identity=None) | d['config']
         c |= dict(game=asdict(GameConfig()) | c['game'], attack=asdict(AttackConfig()) | c['attack'])
@@ -527,7 +553,8 @@ def run_study(
     decoded = time.time()
     workers = workers or min(hardware()['cores'], 4)
     run_tasks(plan(cfg), folder, workers, progress)
-    return conclude(folder, cfg, plan(cfg), collect(folder, cfg), (began, decoded), workers, source=source, model=model,
+    run_tasks(more := unsettled(folder, cells_of(cfg), cfg), folder, workers, progress)
+    return conclude(folder, cfg, plan(cfg)+more, collect(folder, cfg), (began, decoded), workers, source=source, model=model,
                     videos={n: len(s.bank) for n, s in zip(('train', 'val', 'test'), data)}, skipped=[l for s in data[:3] for l in s.bank.skipped],
                     unseen=unseen([s.bank for s in data[:3]]))
 
@@ -550,6 +577,13 @@ def protocol_tasks(
     "What is attacked, for one method and seed."
     def where(p): return dict(game='+'.join(str(q) for q in game_of(p, method, cfg) if q)) if method in LEARNED else {}
     return {(n, k): attack_tasks(a.reads, method, seed, cfg, on=(a.train, a.test), **where(p)) for n, p in chosen.items() for k, a in p.attacks.items()}
+
+def cells_in(
+    chosen:dict, # of `protocols`
+    cfg:StudyConfig, # methods, seeds, attackers
+)->list: # of `attack_tasks`
+    "What is attacked in some protocols, each with all attackers."
+    return [ts for s in cfg.seeds for m in cfg.methods for ts in protocol_tasks(chosen, cfg, m, s).values()]
 
 def plan_protocols(
     chosen:dict, # of `protocols`
@@ -575,8 +609,8 @@ def collect_protocols(
     found = {n: {k: {m: [] for m in cfg.methods} for k in p.attacks} for n, p in chosen.items()}
     for m, s in ((m, s) for m in cfg.methods for s in cfg.seeds):
         for (n, k), tasks in protocol_tasks(chosen, cfg, m, s).items():
-            if best := strongest(folder, tasks): found[n][k][m].append(dict(seed=s) | best[0])
-    return dict(protocols=found, **progress_of(folder, plan_protocols(chosen, cfg)))
+            if best := strongest(folder, tasks, cfg.insist): found[n][k][m].append(dict(seed=s) | best[0])
+    return dict(protocols=found, **progress_of(folder, plan_protocols(chosen, cfg)+unsettled(folder, cells_in(chosen, cfg), cfg)))
 
 def protocol_entries(
     metrics:dict, # metrics.json of `run_protocols`
@@ -612,10 +646,12 @@ def run_protocols(
     whole = grown(folder, wanted)
     write_json(folder/'study.json', whole | dict(provenance=provenance(cfg.seeds[0])))
     banks = decode_parts(held, folder/'cache', cfg.size, cfg.every, cfg.max_frames, cfg.on_error, progress, seeks(cfg))
-    decoded, workers, tasks = time.time(), workers or min(hardware()['cores'], 4), plan_protocols(chosen, replace(cfg, attackers=tuple(whole['config']['attackers'])))
+    cfg = replace(cfg, attackers=tuple(whole['config']['attackers']))
+    decoded, workers, tasks = time.time(), workers or min(hardware()['cores'], 4), plan_protocols(chosen, cfg)
     run_tasks(tasks, folder, workers, progress)
+    run_tasks(more := unsettled(folder, cells_in(chosen, cfg), cfg), folder, workers, progress)
     all_cfg = load_study(folder)
-    return conclude(folder, all_cfg, tasks, collect_protocols(folder, protocols(whole['protocols']), all_cfg), (began, decoded), workers,
+    return conclude(folder, all_cfg, tasks+more, collect_protocols(folder, protocols(whole['protocols']), all_cfg), (began, decoded), workers,
                     source=whole['source'], model=wanted['model'], notes=[f'{k}: {note}'.replace(f'{root}/', '') for k, m in held.items() for note in m.notes],
                     videos={k: {s: len(b) for s, b in bs.items()} for k, bs in banks.items()},
                     skipped=[l for bs in banks.values() for b in bs.values() for l in b.skipped],
@@ -629,8 +665,8 @@ def grown(
     if not (folder/'study.json').exists(): return wanted
     held = read_json(folder/'study.json')
     def both(a, b): return list(dict.fromkeys([*a, *b]))
-    old, new = (dict(attackers=['usual']) | d['config'] for d in (held, wanted))
-    config = new | {k: both(old[k], new[k]) for k in ('methods', 'seeds', 'attackers')}
+    old, new = (dict(attackers=['usual'], insist=False) | d['config'] for d in (held, wanted))
+    config = new | {k: both(old[k], new[k]) for k in ('methods', 'seeds', 'attackers')} | dict(insist=old['insist'] or new['insist'])
     data = held['source']['data'] | wanted['source']['data']
     return wanted | dict(protocols=both(held['protocols'], wanted['protocols']), config=config, source=wanted['source'] | dict(data=data))
 
@@ -646,8 +682,9 @@ def cost_text(
     "How much work tasks are."
     todo, workers = [t for t in tasks if not folder or not t.out(Path(folder)).exists()], workers or min(hardware()['cores'], 4)
     games, hours = sum(t.kind=='learn' for t in todo), sum(t.cost for t in todo)*(cfg.size/32)**2/pace/3600
+    further = f', and {ATTACKERS["long"].times} times an attack wherever it has not converged' if cfg.insist else ''
     return (f'{len(cfg.methods)} methods, {len(cfg.seeds)} seeds: {games} f_A to train, {len(todo)-games} attacks; {len(tasks)-len(todo)} tasks are done already. '
-            f'About {hours:.1f} hours of one core with small networks at {cfg.size} px, {hours/workers:.1f} hours on {workers}')
+            f'About {hours:.1f} hours of one core with small networks at {cfg.size} px, {hours/workers:.1f} hours on {workers}{further}')
 
 def plan_text(
     root:str|Path, # folder of the data sets
