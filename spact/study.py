@@ -396,7 +396,7 @@ def source_of(
 # %% ../nbs/57_study.ipynb #b3dad681
 def longer(
     tasks:list, # of `attack_tasks`
-)->Task:
+)->Task: # by `long`, with what the first one trains on and is tested on
     "The attack that settles a cell."
     return replace(tasks[0], attacker='long', cost=ATTACKERS['long'].times*tasks[0].cost)
 
