@@ -263,7 +263,7 @@ def room(self:Bank,
     try:
         with TemporaryFile(dir=self.home) as f:
             if hasattr(os, 'posix_fallocate'): os.posix_fallocate(f.fileno(), 0, self.frames.numel())
-            return torch.from_numpy(np.memmap(f, np.uint8, 'r+' if hasattr(os, 'posix_fallocate') else 'w+', shape=tuple(self.frames.shape)))
+            return torch.from_numpy(np.memmap(f, np.uint8, 'w+', shape=tuple(self.frames.shape)))
     except OSError as e: raise BadInput(f'{self.home}: no room for {self.frames.numel()/1e9:.1f} GB of changed frames ({e.strerror}); make room, or keep fewer or smaller frames') from None
 
 # %% ../nbs/13_datasets.ipynb #e7e6ce0e
