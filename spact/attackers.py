@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ATTACKERS', 'AttackConfig', 'level', 'fit', 'attack_action', 'score_action', 'Standardise', 'attack_attributes',
-           'score_attributes', 'Verdict', 'verdict', 'Attacker', 'attackers']
+           'score_attributes', 'Verdict', 'verdict', 'Attacker', 'attacker', 'attackers']
 
 # %% ../nbs/52_attackers.ipynb #73569c36
 import copy
@@ -198,14 +198,22 @@ ATTACKERS = {
     'r3d18': Attacker(dict(ft='r3d18'), ('action',)), 'mc3_18': Attacker(dict(ft='mc3_18'), ('action',)),
     'r2plus1d_18': Attacker(dict(ft='r2plus1d_18'), ('action',))}
 
+def attacker(
+    name:str, # a key of `ATTACKERS`; with `-long` behind it, with four times its budget
+)->Attacker:
+    "A recipe by its name."
+    if name in ATTACKERS: return ATTACKERS[name]
+    if not name.endswith('-long'): raise BadInput(f'attackers: no {name!r}, there are {", ".join(ATTACKERS)}')
+    usual = attacker(name.removesuffix('-long'))
+    return usual._replace(times=ATTACKERS['long'].times*usual.times)
+
 def attackers(
-    names:Iterable[str], # keys of `ATTACKERS`
+    names:Iterable[str], # as in `attacker`
     reads:str, # 'action' or 'privacy'
     cfg:AttackConfig, # the usual recipe
 )->dict: # name -> its `AttackConfig`, for those that are good for this
     "The recipes on a list."
     names = list(names)
-    if unknown := [n for n in names if n not in ATTACKERS]: raise BadInput(f'attackers: no {unknown[0]!r}, there are {", ".join(ATTACKERS)}')
-    chosen = {n: a for n in names if reads in (a := ATTACKERS[n]).reads}
+    chosen = {n: a for n in names if reads in (a := attacker(n)).reads}
     if not chosen: raise BadInput(f'attackers: none of {", ".join(names)} reads the {reads}; add usual')
     return {n: replace(cfg, **dict(steps_t=cfg.steps_t*a.times, steps_b=cfg.steps_b*a.times) | a.change) for n, a in chosen.items()}

@@ -92,7 +92,7 @@ def erase(
     "Blacken a rectangle of each clip."
     on, (H, W) = h*w>0, x.shape[-2:]
     if not on.any(): return x
-    x, edges = x.clone(), torch.stack([y0*H, (y0+h)*H, x0*W, (x0+w)*W], 1).sub(.5).ceil().long() # pixels whose middle is inside
+    x, edges = x.clone(), torch.stack([y0*H, (y0+h)*H, x0*W, (x0+w)*W], 1).sub(.5).ceil().clamp(min=0).long() # pixels whose middle is inside
     for i in on.nonzero().flatten().tolist():
         top, bottom, left, right = edges[i].tolist()
         x[i, ..., top:bottom, left:right] = 0

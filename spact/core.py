@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FULL', 'SpactError', 'BadInput', 'VideoError', 'Collapse', 'generator', 'seeded', 'fold_time', 'unfold_time',
-           'check_clip', 'check_frames', 'writing', 'atomic', 'write_json', 'read_json', 'from_json', 'read_config',
-           'command_line', 'code_revision', 'hardware', 'provenance', 'peak_memory_mb']
+           'check_clip', 'check_frames', 'writing', 'atomic', 'holder', 'take', 'write_json', 'read_json', 'from_json',
+           'read_config', 'command_line', 'code_revision', 'hardware', 'provenance', 'peak_memory_mb']
 
 # %% ../nbs/00_core.ipynb #56e65552
 import errno, hashlib, json, math, operator, os, platform, shlex, subprocess, sys
@@ -130,6 +130,31 @@ def atomic(
             yield tmp
             os.replace(tmp, path)
         finally: tmp.unlink(missing_ok=True)
+
+# %% ../nbs/00_core.ipynb #2f532613
+def holder(
+    lock:Path, # a file that says who
+)->str: # such as 'host 4711', or '' where nobody holds it any more
+    "Who works on something."
+    try: host, pid = lock.read_text().split()
+    except (OSError, ValueError): return 'somebody' if lock.exists() else '' # it is being written just now
+    if host!=platform.node(): return f'{host} {pid}'
+    if int(pid)==os.getpid(): return '' # an earlier process that had our number, as happens in containers
+    try: os.kill(int(pid), 0)
+    except ProcessLookupError: return ''
+    except PermissionError: pass
+    return f'{host} {pid}'
+
+def take(
+    lock:Path, # see `holder`; to be removed by who took it
+)->bool: # False: somebody else holds it
+    "Take what nobody has taken."
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    if lock.exists() and not holder(lock): lock.unlink(missing_ok=True)
+    try: f = open(lock, 'x')
+    except FileExistsError: return False
+    with f: f.write(f'{platform.node()} {os.getpid()}')
+    return True
 
 # %% ../nbs/00_core.ipynb #c8980ab2
 def _finite(o):

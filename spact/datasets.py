@@ -8,13 +8,13 @@ __all__ = ['BINARY', 'NOT_LOOKS', 'REMEDY', 'read_rows', 'Manifest', 'find_attri
            'count_labels', 'check_data']
 
 # %% ../nbs/13_datasets.ipynb #6e32dc6e
-import csv, io, json, math, os, zlib
+import csv, io, json, math, os, time, zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import file_digest
-from itertools import count, islice
+from itertools import count, islice, takewhile
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from torch import Tensor
 from fastcore.basics import patch
 from torchvision.transforms.v2.functional import resize
 from tqdm import tqdm
-from .core import BadInput, VideoError, atomic, read_json, write_json, writing
+from .core import BadInput, VideoError, atomic, read_json, take, write_json, writing
 from .video import scan, stream_frames
 
 # %% ../nbs/13_datasets.ipynb #ff487df4
@@ -259,7 +259,7 @@ def subset(self:Bank,
 def room(self:Bank,
 )->Tensor: # as many bytes as `frames`, in the same shape; what they hold is not said
     "A place for changed frames: on the disk that a bank is mapped from, else in memory."
-    if self.home is None: return torch.empty_like(self.frames)
+    if self.home is None or self.device.type!='cpu' or not os.access(self.home, os.W_OK): return torch.empty_like(self.frames)
     try:
         with TemporaryFile(dir=self.home) as f:
             if hasattr(os, 'posix_fallocate'): os.posix_fallocate(f.fileno(), 0, self.frames.numel())
@@ -363,11 +363,13 @@ def read_each(
         try: return read_small(manifest.root/r['path'], size, every, max_frames)
         except VideoError as e: return VideoError(e.path, f'{e.args[1]} [{manifest.where(r)}]')
     if on_error not in ('raise', 'skip'): raise BadInput(f"on_error must be 'raise' or 'skip', got {on_error!r}")
-    todo, pool = replace(manifest, rows=manifest.rows[begin:]), ThreadPoolExecutor(workers)
+    todo, pool, ahead = replace(manifest, rows=manifest.rows[begin:]), ThreadPoolExecutor(workers), deque()
     if on_error=='raise': check_there(todo)
     try:
-        found = tqdm(pool.map(read, todo.rows), 'decode', len(manifest), unit='video', disable=not progress, initial=begin)
-        for r, v in zip(todo.rows, found):
+        for r in tqdm(todo.rows, 'decode', len(manifest), unit='video', disable=not progress, initial=begin):
+            if not ahead: rest = iter(todo.rows)
+            ahead.extend(pool.submit(read, q) for q in islice(rest, 2*workers-len(ahead)))       # a few ahead, not all: they wait in memory
+            v = ahead.popleft().result()
             if on_error=='raise' and isinstance(v, VideoError): raise v
             yield v if isinstance(v, Tensor) else f'{r["path"]}: {v.args[1]}'
     finally: pool.shutdown(cancel_futures=True)
@@ -397,6 +399,37 @@ def decode(
     return as_bank(manifest, [v if isinstance(v, str) else len(v) for v in found], lambda: torch.cat([v for v in found if isinstance(v, Tensor)]))
 
 # %% ../nbs/13_datasets.ipynb #cb15587e
+def _journal(path, of): # what an earlier run had done: for each video the number of its frames, or why it was skipped
+    try: first, *seen = [json.loads(line) for line in path.read_text(encoding='utf-8').split('\n')[:-1]]
+    except (OSError, ValueError): return []
+    return seen if first==of else []
+
+def _decode_into(folder, manifest, size, every, max_frames, on_error, workers, progress): # arguments of `decode_to`
+    shape = (3, *([size]*2 if isinstance(size, int) else size))
+    part, journal, of = folder/'part.npy', folder/'part.jsonl', repr((shape, every, max_frames, [r['path'] for r in manifest.rows]))
+    seen = _journal(journal, of) if part.exists() else []
+    if on_error=='raise': seen = list(takewhile(lambda n: isinstance(n, int), seen)) # what was skipped is tried again
+    def n_frames(): return sum(n for n in seen if isinstance(n, int))
+    with writing(part), part.open('r+b' if seen else 'wb') as f:
+        def head(): # of an .npy file; NumPy leaves room for the number of frames to grow
+            f.seek(0)
+            write_array_header_1_0(f, dict(descr='|u1', fortran_order=False, shape=(n_frames(), *shape)))
+            return f.tell()
+        if os.fstat(f.fileno()).st_size < (first_byte := head())+n_frames()*math.prod(shape): seen.clear() # the machine died before its disk had all
+        f.seek(first_byte+n_frames()*math.prod(shape))
+        f.truncate()
+        with atomic(journal) as tmp: tmp.write_text(''.join(json.dumps(o)+'\n' for o in (of, *seen)), encoding='utf-8')
+        with journal.open('a', encoding='utf-8') as j:
+            for v in read_each(manifest, size, every, max_frames, on_error, workers, progress, len(seen)):
+                if isinstance(v, Tensor): f.write(v.numpy().data)
+                f.flush()
+                seen.append(v if isinstance(v, str) else len(v))
+                j.write(json.dumps(seen[-1])+'\n')
+                j.flush()
+        head()
+    journal.unlink()
+    as_bank(manifest, seen, lambda: torch.from_numpy(np.load(part.replace(folder/'frames.npy'), mmap_mode='c'))).describe(folder)
+
 def decode_to(
     folder:str|os.PathLike, # made when absent
     manifest:Manifest, # which videos
@@ -409,30 +442,15 @@ def decode_to(
 )->Bank: # mapped from the folder
     "Decode every video of a manifest to disk, once."
     folder = Path(folder)
-    if (folder/'bank.json').exists(): return Bank.load(folder)
-    shape = (3, *([size]*2 if isinstance(size, int) else size))
-    part, journal, of = folder/'part.npy', folder/'part.jsonl', repr((shape, every, max_frames, [r['path'] for r in manifest.rows]))
-    first, *seen = [json.loads(line) for line in journal.read_text(encoding='utf-8').split('\n')[:-1]] if part.exists() and journal.exists() else [None]
-    if first!=of: seen = []
-    def n_frames(): return sum(n for n in seen if isinstance(n, int))
-    with writing(part), part.open('r+b' if seen else 'wb') as f, journal.open('w', encoding='utf-8') as j:
-        def head(): # of an .npy file; NumPy leaves room for the number of frames to grow
-            f.seek(0)
-            write_array_header_1_0(f, dict(descr='|u1', fortran_order=False, shape=(n_frames(), *shape)))
-            return f.tell()
-        def note(o): f.flush(); j.write(json.dumps(o)+'\n'); j.flush()
-        if os.fstat(f.fileno()).st_size < (first_byte := head())+n_frames()*math.prod(shape): seen.clear() # the machine died before its disk had all
-        f.seek(first_byte+n_frames()*math.prod(shape))
-        f.truncate()
-        for o in (of, *seen): note(o)
-        for v in read_each(manifest, size, every, max_frames, on_error, workers, progress, len(seen)):
-            if isinstance(v, Tensor): f.write(v.numpy().data)
-            seen.append(v if isinstance(v, str) else len(v))
-            note(seen[-1])
-        head()
-    bank = as_bank(manifest, seen, lambda: torch.from_numpy(np.load(part.replace(folder/'frames.npy'), mmap_mode='c')), folder)
-    bank.describe(folder)
-    journal.unlink()
+    lock, ready = folder/'part.lock', folder/'bank.json'
+    while not ready.exists():
+        if not take(lock): time.sleep(.5); continue # another process is at it
+        try:
+            if not ready.exists(): _decode_into(folder, manifest, size, every, max_frames, on_error, workers, progress)
+        finally: lock.unlink(missing_ok=True)
+    bank = Bank.load(folder)
+    if on_error=='raise' and bank.skipped:
+        raise BadInput(f'{folder}: lacks {len(bank.skipped)} videos that could not be read, the first: {bank.skipped[0]}; go on without them by --skip-damaged (on_error=skip), or delete that folder to read them again')
     return bank
 
 # %% ../nbs/13_datasets.ipynb #909350d3

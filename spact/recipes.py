@@ -17,7 +17,7 @@ import torch
 from .core import BadInput, read_json, write_json
 from .datasets import BINARY, Bank, Manifest, check_there, decode_to
 from .official import HMDB_TAIL, frame_labels, leave_out, merge, read_official
-from .people import boxes_home, find_people, with_people
+from .people import find_finder, find_people, with_people
 from .protocols import Data, Split, hold_out
 
 # %% ../nbs/56_recipes.ipynb #7c2046c9
@@ -189,7 +189,8 @@ def check_parts(
     people:str|None=None, # see `decode_parts`
 )->None:
     "Refuse before the first video is decoded what would fail at the last: one that is missing, boxes that nobody gave."
-    for m in held.values() if people=='given' else (): boxes_home(m.root)
+    for key, m in held.items() if people else ():
+        if not all((Path(cache)/key/s/f'people-{people}.json').exists() for s in m.splits if s!='unused'): find_finder(people, m.root)
     for key, m in held.items() if on_error=='raise' else ():
         check_there(replace(m, rows=[r for r in m.rows if r['split']!='unused' and not (Path(cache)/key/r['split']/'bank.json').exists()]))
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LEARNED', 'pace', 'StudyConfig', 'anonymiser_of', 'check_study', 'seeks', 'Task', 'learn_cost', 'attack_tasks',
            'plan', 'load_study', 'study_data', 'device_here', 'here', 'learn', 'attack', 'look', 'work', 'ready',
-           'holder', 'claim', 'run_tasks', 'digest', 'source_of', 'longer', 'strongest', 'unsettled', 'answers',
+           'claim', 'run_tasks', 'digest', 'source_of', 'longer', 'hear', 'strongest', 'unsettled', 'answers',
            'progress_of', 'cells_of', 'collect', 'begin', 'conclude', 'content', 'model_digest', 'check_published',
            'run_study', 'game_of', 'protocol_tasks', 'cells_in', 'plan_protocols', 'collect_protocols',
            'protocol_entries', 'run_protocols', 'grown', 'cost_text', 'plan_text']
@@ -25,11 +25,11 @@ from .action import action_net
 from .attackers import ATTACKERS, AttackConfig, attackers, score_attributes
 from .audit import Released, evaluate_link, evaluate_undo, flicker, over_time, units
 from .baselines import OverPeople, baseline, baselines, noisy_features
-from .core import BadInput, Collapse, atomic, code_revision, hardware, peak_memory_mb, provenance, read_config, read_json, write_json
+from .core import BadInput, Collapse, atomic, code_revision, hardware, holder, peak_memory_mb, provenance, read_config, read_json, take, write_json
 from .metrics import average_precision
 from .pretrain import VARIANTS, GameConfig, check_config, new_game
 from .datasets import Manifest, check_there
-from .people import FINDERS, boxes_home, unseen
+from .people import FINDERS, boxes_home, find_finder, unseen
 from .privacy import attribute_net
 from .protocols import Data, anonymised, entry, evaluate_action, evaluate_privacy, read_checked, read_data
 from .recipes import Protocol, check_parts, check_protocol, decode_parts, fingerprint, load_data, protocols, read_parts
@@ -317,30 +317,13 @@ def ready(
     "An attack on a learned method waits for its game."
     return task.kind=='learn' or task.method not in LEARNED or replace(task, kind='learn', attacker='usual').out(folder).exists()
 
-def holder(
-    lock:Path, # of a task
-)->str: # such as 'host 4711', or '' where nobody holds it any more
-    "Who works on a task."
-    try: host, pid = lock.read_text().split()
-    except (OSError, ValueError): return 'somebody' if lock.exists() else '' # it is being written just now
-    if host!=platform.node(): return f'{host} {pid}'
-    if int(pid)==os.getpid(): return '' # an earlier process that had our number, as happens in containers
-    try: os.kill(int(pid), 0)
-    except ProcessLookupError: return ''
-    except PermissionError: pass
-    return f'{host} {pid}'
-
 def claim(
     task:Task, # of `plan`
     folder:Path, # of the study
 )->Path|None: # the mark, to be removed when the task is done; None: somebody else works on it, or has done it
     "Take a task that nobody has taken."
     lock = task.out(folder).with_suffix('.lock')
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    if lock.exists() and not holder(lock): lock.unlink(missing_ok=True)
-    try: f = open(lock, 'x')
-    except FileExistsError: return None
-    with f: f.write(f'{platform.node()} {os.getpid()}')
+    if not take(lock): return None
     if not task.out(folder).exists(): return lock
     lock.unlink()
 
@@ -395,26 +378,34 @@ def source_of(
 
 # %% ../nbs/57_study.ipynb #b3dad681
 def longer(
+    task:Task, # of `attack_tasks`
+)->Task: # the same recipe
+    "An attack with four times the budget."
+    return replace(task, attacker='long' if task.attacker=='usual' else f'{task.attacker}-long', cost=ATTACKERS['long'].times*task.cost)
+
+def hear(
+    folder:Path, # of the study
     tasks:list, # of `attack_tasks`
-)->Task: # by `long`, with what the first one trains on and is tested on
-    "The attack that settles a cell."
-    return replace(tasks[0], attacker='long', cost=ATTACKERS['long'].times*tasks[0].cost)
+)->tuple[dict,Task]|None: # figures of each, and the one that reads most of the validation videos; None while an attacker is not done
+    "What several attackers say."
+    if not all(t.out(folder).exists() for t in tasks): return None
+    found = {t: read_json(t.out(folder)) for t in tasks}
+    return found, max(tasks, key=lambda t: max(found[t]['budget']['half'], found[t]['budget']['full']))
 
 def strongest(
     folder:Path, # of the study
     tasks:list, # of `attack_tasks`
-    insist:bool=False, # hear `longer`, too, where it was run
+    insist:bool=False, # hear the longer one, too, where it was run
 )->tuple[dict,Path]|None: # its figures, and the file of its scores; None while an attacker is not done
     "Of several attackers, the one that reads most of the validation videos: the leak."
-    if not all(t.out(folder).exists() for t in tasks): return None
-    more = longer(tasks)
-    if insist and more.what not in [t.what for t in tasks] and more.out(folder).exists(): tasks = [*tasks, more]
-    found = {t: read_json(t.out(folder)) for t in tasks}
-    def val(t): return max(found[t]['budget']['half'], found[t]['budget']['full'])
-    best = max(tasks, key=val)
+    if not (heard := hear(folder, tasks)): return None
+    (found, best), settled = heard, False
+    if insist and not found[best]['budget']['converged'] and (more := longer(best)).out(folder).exists():
+        (two, best), others = hear(folder, [best, more]), found
+        found, settled = others | two, two[more]['budget']['converged']
     figures = {k: v for k, v in found[best].items() if k not in ('seconds', 'peak_memory_mb')}
-    if len(tasks)>1: figures |= dict(attacker=best.attacker, attackers={t.attacker: dict(val=val(t), test=r.get('top1', r.get('cmap')), converged=r['budget']['converged']) for t, r in found.items()})
-    if insist and more in found: figures['budget'] |= dict(converged=figures['budget']['converged'] or found[more]['budget']['converged'])
+    figures['budget'] = figures['budget'] | dict(converged=figures['budget']['converged'] or settled)
+    if len(found)>1: figures |= dict(attacker=best.attacker, attackers={t.attacker: dict(val=max(r['budget']['half'], r['budget']['full']), test=r.get('top1', r.get('cmap')), converged=r['budget']['converged']) for t, r in found.items()})
     return figures, best.out(folder).with_suffix('.npz')
 
 def unsettled(
@@ -423,8 +414,8 @@ def unsettled(
     cfg:StudyConfig, # does it insist?
 )->list: # of tasks, none twice
     "One attack more for each cell that has a bound for a figure."
-    found = [(ts, strongest(folder, ts)) for ts in cells] if cfg.insist else []
-    return list(dict.fromkeys(longer(ts) for ts, best in found if best and not best[0]['budget']['converged'] and all(t.attacker!='long' for t in ts)))
+    heard = [hear(folder, ts) for ts in cells] if cfg.insist else []
+    return list(dict.fromkeys(longer(best) for found, best in filter(None, heard) if not found[best]['budget']['converged']))
 
 def answers(
     path:Path, # of `strongest`
@@ -473,7 +464,8 @@ def begin(
     if not (folder/'study.json').exists(): return
     if not resume: raise BadInput(f'{folder}: holds a study already; go on with it by --resume, or choose another folder')
     before = load_study(folder)
-    free = {'methods', 'seeds', 'model', 'attackers', 'insist', 'others', 'audit', 'on_error'} | (set() if seeks(before) else {'people', 'boxes'}) # a study may grow
+    hid = seeks(before) or any(True for m, b in baselines.items() if isinstance(b, OverPeople) for _ in (folder/'runs').glob(f'{m}-*'))
+    free = {'methods', 'seeds', 'model', 'attackers', 'insist', 'others', 'audit', 'on_error'} | (set() if hid else {'people', 'boxes'}) # a study may grow
     def fixed(d): # a field that is newer than the study has its default
         c = dict(people='given', boxes='clip', identity=None) | d['config']
         c |= dict(game=asdict(GameConfig()) | c['game'], attack=asdict(AttackConfig()) | c['attack'])
@@ -545,17 +537,20 @@ def run_study(
     source, model, others = source_of(manifest, cfg), model_digest(cfg), {m: content(path) for m, path in cfg.others.items()}
     wanted = json.loads(json.dumps(dict(manifest=str(manifest), source=source, model=model, others=others, config=asdict(cfg))))
     begin(folder, wanted, resume)
-    m = read_checked(manifest, cfg.attributes and list(cfg.attributes), cfg.split_column)
-    check_published(cfg, m)
-    if cfg.on_error=='raise': check_there(replace(m, rows=[r for r in m.rows if r['split'] in ('train', 'val', 'test') and not (folder/'cache'/r['split']/'bank.json').exists()]))
+    m, names = read_checked(manifest, cfg.attributes and list(cfg.attributes), cfg.split_column), ('train', 'val', 'test')
+    if cfg.on_error=='raise':
+        check_published(cfg, m)
+        check_there(replace(m, rows=[r for r in m.rows if r['split'] in names and not (folder/'cache'/r['split']/'bank.json').exists()]))
+    if (how := seeks(cfg)) and not all((folder/'cache'/s/f'people-{how}.json').exists() for s in names): find_finder(how, m.root)
     write_json(folder/'study.json', wanted | dict(provenance=provenance(cfg.seeds[0]))) # from here on a stop loses nothing, and other choices are refused
-    data = study_data(folder, cfg, progress, seeks(cfg))
+    data = study_data(folder, cfg, progress, how)
+    if cfg.on_error=='skip': check_published(cfg, replace(m, rows=[r for s in data[:3] for r in s.bank.rows])) # of what is there
     decoded = time.time()
     workers = workers or min(hardware()['cores'], 4)
     run_tasks(plan(cfg), folder, workers, progress)
     run_tasks(more := unsettled(folder, cells_of(cfg), cfg), folder, workers, progress)
     return conclude(folder, cfg, plan(cfg)+more, collect(folder, cfg), (began, decoded), workers, source=source, model=model,
-                    videos={n: len(s.bank) for n, s in zip(('train', 'val', 'test'), data)}, skipped=[l for s in data[:3] for l in s.bank.skipped],
+                    videos={n: len(s.bank) for n, s in zip(names, data)}, skipped=[l for s in data[:3] for l in s.bank.skipped],
                     unseen=unseen([s.bank for s in data[:3]]))
 
 # %% ../nbs/57_study.ipynb #de899014
@@ -646,7 +641,7 @@ def run_protocols(
     whole = grown(folder, wanted)
     write_json(folder/'study.json', whole | dict(provenance=provenance(cfg.seeds[0])))
     banks = decode_parts(held, folder/'cache', cfg.size, cfg.every, cfg.max_frames, cfg.on_error, progress, seeks(cfg))
-    cfg = replace(cfg, attackers=tuple(whole['config']['attackers']))
+    cfg = replace(cfg, attackers=tuple(whole['config']['attackers']), insist=whole['config']['insist'])
     decoded, workers, tasks = time.time(), workers or min(hardware()['cores'], 4), plan_protocols(chosen, cfg)
     run_tasks(tasks, folder, workers, progress)
     run_tasks(more := unsettled(folder, cells_in(chosen, cfg), cfg), folder, workers, progress)
