@@ -111,7 +111,7 @@ def gradients(
 def bench_gradients(
     cfg:GameConfig, # networks and sizes of batches; `views` is 'frames'
     size:int, # px
-    on_run:Callable|None=None, # called after each run
+    *, on_run:Callable|None=None, # called after each run
 )->list: # a `Ratio`: the largest relative distance of the three networks
     "How far our gradients are from those of the plain order, in float64."
     def run(plain):
@@ -177,7 +177,7 @@ def bench_step(
     size:int, # px
     rounds:int, # see `race`
     device:str='cpu', # or 'cuda'
-    on_run:Callable|None=None, # called after each run
+    *, on_run:Callable|None=None, # called after each run
 )->list: # `Ratio`s
     "A pair of steps: the release's order against ours, with more and more switches on."
     shared = dict(views='shared', pairs=cfg.clips, precision='bf16', fused=True)
@@ -245,7 +245,7 @@ def bench_memory(
     cfg:GameConfig, # networks and sizes of batches; `views` is 'frames'
     size:int, # px
     device:str='cpu', # or 'cuda'
-    on_run:Callable|None=None, # called after each run
+    *, on_run:Callable|None=None, # called after each run
 )->list: # `Ratio`s: shares of what the release's order needs
     "Peak memory of each step beyond the networks."
     shared = replace(cfg, views='shared', pairs=cfg.clips, precision='bf16')
@@ -287,7 +287,7 @@ def some_loss(
 def bench_ntxent(
     sizes:tuple=(64, 256, 1024), # N
     rounds:int=5, # see `race`
-    on_run:Callable|None=None, # called after each run
+    *, on_run:Callable|None=None, # called after each run
 )->list: # `Ratio`s
     "The loss and its gradient, 128 dimensions."
     def one(n):
@@ -375,7 +375,7 @@ def bench_reader(
     rounds:int=5, # see `race`
     lengths:tuple=(7, 60), # seconds
     draws:int=8, # places in the film, the same for all
-    on_run:Callable|None=None, # called after each run
+    *, on_run:Callable|None=None, # called after each run
 )->list: # `Ratio`s
     "Sixteen frames of a file, ours against reading all of it: the frames alone, and an item for a step."
     goals = {'item, H.264 7 s': '>= 1.6', 'item, xvid 7 s': '>= 2.2', 'item, H.264 60 s': '>= 5', 'item, xvid 60 s': '>= 5'}
@@ -394,7 +394,7 @@ def bench_reader(
 
 def bench_augment(
     rounds:int=5, # see `race`
-    on_run:Callable|None=None, # called after each run
+    *, on_run:Callable|None=None, # called after each run
 )->list: # `Ratio`s
     "Clips of 16 frames, 320x240 px, become clips of 112x112: as many draws as show every change."
     frames = film(16/25)
@@ -434,7 +434,7 @@ def damaged_files(
 
 def bench_frames(
     seconds:int=16, # length of the films, 25 frames each
-    on_run:Callable|None=None, # called after each run
+    *, on_run:Callable|None=None, # called after each run
 )->list: # `Ratio`s: share of the frames that are right; seconds until a bad file is refused
     "Frames equal to sequential decode on awkward files, and what becomes of damaged ones."
     def right(path):
@@ -461,7 +461,7 @@ def bench_stream(
     fa:str='paper', # one of `UNETS`
     size:int=112, # px
     rounds:int=5, # see `race`
-    on_run:Callable|None=None, # called after each run
+    *, on_run:Callable|None=None, # called after each run
 )->list: # `Ratio`s
     "Frames through f_A, against PyTorch in float32 as it comes."
     with seeded('stream'): net = anonymiser(fa).eval()
@@ -504,10 +504,10 @@ def run_bench(
         return [Ratio(**{k: v for k, v in l.items() if k!='met'}) for l in got['lines']]
     with one_thread(), tqdm(desc='bench', disable=not progress, unit='run') as bar:
         tick = lambda: bar.update()
-        todo = dict(flops=counted, step=lambda: bench_step(cfg, size, rounds, device, tick), memory=lambda: bench_memory(cfg if device!='cpu' else few, size, device, tick),
-                    gradients=lambda: bench_gradients(few, 32, tick), ntxent=lambda: bench_ntxent((64, 256) if quick else (64, 256, 1024), rounds, tick),
-                    reader=lambda: bench_reader(rounds, (7,) if quick else (7, 60), tick), frames=lambda: bench_frames(4 if quick else 16, tick),
-                    augment=lambda: bench_augment(rounds, tick), stream=lambda: bench_stream('small' if quick else 'paper', size, rounds, tick), files=files)
+        todo = dict(flops=counted, step=lambda: bench_step(cfg, size, rounds, device, on_run=tick), memory=lambda: bench_memory(cfg if device!='cpu' else few, size, device, on_run=tick),
+                    gradients=lambda: bench_gradients(few, 32, on_run=tick), ntxent=lambda: bench_ntxent((64, 256) if quick else (64, 256, 1024), rounds, on_run=tick),
+                    reader=lambda: bench_reader(rounds, (7,) if quick else (7, 60), on_run=tick), frames=lambda: bench_frames(4 if quick else 16, on_run=tick),
+                    augment=lambda: bench_augment(rounds, on_run=tick), stream=lambda: bench_stream('small' if quick else 'paper', size, rounds, on_run=tick), files=files)
         lines = []
         for n in names:
             bar.set_description(n)
