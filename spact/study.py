@@ -399,10 +399,11 @@ def strongest(
 )->tuple[dict,Path]|None: # its figures, and the file of its scores; None while an attacker is not done
     "Of several attackers, the one that reads most of the validation videos: the leak."
     if not (heard := hear(folder, tasks)): return None
-    (found, best), settled = heard, False
-    if insist and not found[best]['budget']['converged'] and (more := longer(best)).out(folder).exists():
-        (two, best), others = hear(folder, [best, more]), found
-        found, settled = others | two, two[more]['budget']['converged']
+    found, first = heard
+    best, settled, more = first, False, longer(first)
+    if insist and not found[first]['budget']['converged'] and more.out(folder).exists():
+        two, best = hear(folder, [first, more])
+        found, settled = found | two, best==first and two[more]['budget']['fit'] > two[first]['budget']['fit']-.02 # [S]: as in `verdict`
     figures = {k: v for k, v in found[best].items() if k not in ('seconds', 'peak_memory_mb')}
     figures['budget'] = figures['budget'] | dict(converged=figures['budget']['converged'] or settled)
     if len(found)>1: figures |= dict(attacker=best.attacker, attackers={t.attacker: dict(val=max(r['budget']['half'], r['budget']['full']), test=r.get('top1', r.get('cmap')), converged=r['budget']['converged']) for t, r in found.items()})
