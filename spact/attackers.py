@@ -200,7 +200,7 @@ ATTACKERS = {
 
 def attacker(
     name:str, # a key of `ATTACKERS`; with `-long` behind it, with four times its budget
-)->Attacker:
+)->Attacker: # its changes and its budget
     "A recipe by its name."
     if name in ATTACKERS: return ATTACKERS[name]
     if not name.endswith('-long'): raise BadInput(f'attackers: no {name!r}, there are {", ".join(ATTACKERS)}')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FULL', 'SpactError', 'BadInput', 'VideoError', 'Collapse', 'generator', 'seeded', 'fold_time', 'unfold_time',
-           'check_clip', 'check_frames', 'writing', 'atomic', 'holder', 'take', 'write_json', 'read_json', 'from_json',
+           'check_clip', 'check_frames', 'writing', 'atomic', 'holder', 'hold', 'write_json', 'read_json', 'from_json',
            'read_config', 'command_line', 'code_revision', 'hardware', 'provenance', 'peak_memory_mb']
 
 # %% ../nbs/00_core.ipynb #56e65552
@@ -145,7 +145,7 @@ def holder(
     except PermissionError: pass
     return f'{host} {pid}'
 
-def take(
+def hold(
     lock:Path, # see `holder`; to be removed by who took it
 )->bool: # False: somebody else holds it
     "Take what nobody has taken."

@@ -26,7 +26,7 @@ from torch import Tensor
 from fastcore.basics import patch
 from torchvision.transforms.v2.functional import resize
 from tqdm import tqdm
-from .core import BadInput, VideoError, atomic, read_json, take, write_json, writing
+from .core import BadInput, VideoError, atomic, hold, read_json, write_json, writing
 from .video import scan, stream_frames
 
 # %% ../nbs/13_datasets.ipynb #ff487df4
@@ -444,7 +444,7 @@ def decode_to(
     folder = Path(folder)
     lock, ready = folder/'part.lock', folder/'bank.json'
     while not ready.exists():
-        if not take(lock): time.sleep(.5); continue # another process is at it
+        if not hold(lock): time.sleep(.5); continue # another process is at it
         try:
             if not ready.exists(): _decode_into(folder, manifest, size, every, max_frames, on_error, workers, progress)
         finally: lock.unlink(missing_ok=True)

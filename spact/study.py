@@ -11,7 +11,7 @@ __all__ = ['LEARNED', 'pace', 'StudyConfig', 'anonymiser_of', 'check_study', 'se
            'protocol_entries', 'run_protocols', 'grown', 'cost_text', 'plan_text']
 
 # %% ../nbs/57_study.ipynb #44ab2951
-import json, multiprocessing, os, platform, signal, threading, time
+import json, multiprocessing, os, signal, threading, time
 from hashlib import blake2b, file_digest
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -25,7 +25,7 @@ from .action import action_net
 from .attackers import ATTACKERS, AttackConfig, attackers, score_attributes
 from .audit import Released, evaluate_link, evaluate_undo, flicker, over_time, units
 from .baselines import OverPeople, baseline, baselines, noisy_features
-from .core import BadInput, Collapse, atomic, code_revision, hardware, holder, peak_memory_mb, provenance, read_config, read_json, take, write_json
+from .core import BadInput, Collapse, atomic, code_revision, hardware, hold, holder, peak_memory_mb, provenance, read_config, read_json, write_json
 from .metrics import average_precision
 from .pretrain import VARIANTS, GameConfig, check_config, new_game
 from .datasets import Manifest, check_there
@@ -323,7 +323,7 @@ def claim(
 )->Path|None: # the mark, to be removed when the task is done; None: somebody else works on it, or has done it
     "Take a task that nobody has taken."
     lock = task.out(folder).with_suffix('.lock')
-    if not take(lock): return None
+    if not hold(lock): return None
     if not task.out(folder).exists(): return lock
     lock.unlink()
 
