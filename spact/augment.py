@@ -138,7 +138,7 @@ class Augment:
         if self.crop<1 or size: x = crop(x, self.crop+(1-self.crop)*part, part_y, part_x, size)
         if self.shift: x = shift(x, pixels(dy, x.shape[-2]), pixels(dx, x.shape[-1]))
         if self.flip: x = mirror(x, mirrored>=1-self.flip)
-        if x.dtype==torch.uint8: x = x.div(255)                                # up to here on bytes
+        if x.dtype==torch.uint8: x = x.float().div_(255)                                # up to here on bytes
         much = torch.tensor([self.brightness, self.saturation, self.hue, self.contrast, self.gamma])[:, None]
         on = light_on<torch.tensor([self.p_colour]*3 + [self.p_contrast, .75])[:, None]
         bright, satur, hue, c, g = 1+much*(2*light-1)*on
