@@ -403,7 +403,7 @@ def strongest(
     best, settled, more = first, False, longer(first)
     if insist and not found[first]['budget']['converged'] and more.out(folder).exists():
         two, best = hear(folder, [first, more])
-        found, settled = found | two, best==first and two[more]['budget']['fit'] > two[first]['budget']['fit']-.02 # [S]: as in `verdict`
+        found, settled = found | two, two[more]['budget']['converged']
     figures = {k: v for k, v in found[best].items() if k not in ('seconds', 'peak_memory_mb')}
     figures['budget'] = figures['budget'] | dict(converged=figures['budget']['converged'] or settled)
     if len(found)>1: figures |= dict(attacker=best.attacker, attackers={t.attacker: dict(val=max(r['budget']['half'], r['budget']['full']), test=r.get('top1', r.get('cmap')), converged=r['budget']['converged']) for t, r in found.items()})
