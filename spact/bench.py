@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['LOSSES', 'BENCHES', 'release_a', 'release_tb', 'some_batch', 'gradients', 'bench_gradients', 'flops', 'release_flops',
-           'pair_flops', 'tf32', 'matrix_peak', 'bench_step', 'needs', 'some_step', 'bench_memory', 'masked_nt_xent',
-           'some_loss', 'bench_ntxent', 'encode', 'write_xvid', 'whole_file', 'frame_by_frame', 'as_one',
-           'bench_reader', 'bench_augment', 'awkward_files', 'damaged_files', 'bench_frames', 'bench_stream',
-           'run_bench']
+           'pair_flops', 'tf32', 'matrix_peak', 'some_pair', 'bench_step', 'needs', 'some_step', 'bench_memory',
+           'masked_nt_xent', 'some_loss', 'bench_ntxent', 'encode', 'write_xvid', 'whole_file', 'frame_by_frame',
+           'as_one', 'bench_reader', 'some_changes', 'bench_augment', 'awkward_files', 'damaged_files', 'bench_frames',
+           'bench_stream', 'run_bench']
 
 # %% ../nbs/73_bench.ipynb #3e4ea691
 import importlib, importlib.util, math, multiprocessing, tempfile, time
@@ -32,9 +32,9 @@ from .minimax import step_a, step_tb
 from .ntxent import nt_xent, nt_xent_one_sided
 from .objective import loss_a, loss_t
 from .pretrain import Game, GameConfig, Moments, Views, new_game
-from .race import Ratio, against, clock, noted, one_thread, race
+from .race import Ratio, against, clock, noted, one_thread, race, race_apart
 from .rates import film, run_rates
-from .speed import PRECISIONS
+from .speed import PRECISIONS, keep_freed
 from .unet import anonymiser
 from .video import read_frames, stream_frames, write_video
 
@@ -172,6 +172,24 @@ def matrix_peak(
     a, b = torch.rand(2, n, n, device=device).to(PRECISIONS.get(way.split()[0]) or torch.float32)
     with tf32(way=='tf32'): return 2*n**3/min(clock(lambda: a@b, device) for _ in range(rounds+1))
 
+def some_pair(
+    cfg:GameConfig, # networks and sizes of batches
+    size:int, # px
+    way:str, # 'release': in its order; 'tf32...': rounding to that
+    device:str='cpu', # where
+)->Callable: # both steps, to be run
+    "A pair of steps, ready to run."
+    game, (clips, views) = new_game(cfg, 101, device=device), some_batch(cfg, size, device)
+    if way=='release':
+        _plainly(game)
+        steps = lambda: (release_a(game, clips, views), release_tb(game, clips, views))
+    else:
+        keep_freed(True) # as `play` does
+        steps = lambda: (step_a(game, clips, views, cfg), step_tb(game, [clips], [views], cfg))
+    def work():
+        with tf32(way=='tf32'): steps()
+    return work
+
 def bench_step(
     cfg:GameConfig, # networks and sizes of batches; `views` is 'frames'
     size:int, # px
@@ -184,16 +202,9 @@ def bench_step(
     ways = {'fp32': dict(fused=True), 'bf16': dict(precision='bf16', fused=True), 'bf16 shared': shared}
     if device!='cpu': ways |= {'tf32': ways['fp32'], 'bf16 compile': ways['bf16'] | dict(compile=True), 'bf16 shared compile': shared | dict(compile=True)}
     configs = {n: replace(cfg, **w) for n, w in ways.items()}
-    def step_of(n, c):
-        game, (clips, views) = new_game(c, 101, device=device), some_batch(c, size, device)
-        if n!='release': steps = lambda: (step_a(game, clips, views, c), step_tb(game, [clips], [views], c))
-        else:
-            _plainly(game)
-            steps = lambda: (release_a(game, clips, views), release_tb(game, clips, views))
-        def work():
-            with tf32(n=='tf32'): steps()
-        return work
-    seconds = race({n: step_of(n, c) for n, c in (dict(release=cfg) | configs).items()}, rounds, device, on_run)
+    args = {n: (c, size, n, device) for n, c in (dict(release=cfg) | configs).items()}
+    if device=='cpu': seconds = race_apart({n: (some_pair, *a) for n, a in args.items()}, rounds, device, on_run)
+    else: seconds = race({n: some_pair(*a) for n, a in args.items()}, rounds, device, on_run) # several processes would not find room
     goals = {'fp32': '>= 1.6', 'bf16': '>= 3.4', 'bf16 shared': '>= 4.0', 'bf16 compile': '>= 6'}
     note = f'{cfg.clips} clips of {cfg.n_frames} frames and {cfg.pairs} pairs, {size} px'
     def share(n): # of the peak, over the rounds
@@ -237,6 +248,7 @@ def some_step(
     device:str='cpu', # where
 )->Callable: # the step, to be run once
     "One step, ready to run."
+    keep_freed(not which.startswith('release')) # as `play` does
     game, (clips, views) = new_game(cfg, 101, device=device), some_batch(cfg, size, device)
     return {'release A': lambda: release_a(game, clips, views), 'A': lambda: step_a(game, clips, views, cfg),
             'release TB': lambda: release_tb(game, clips, views), 'TB': lambda: step_tb(game, [clips], [views], cfg)}[which]
@@ -392,16 +404,24 @@ def bench_reader(
         return against(frames, note=note) + against(items, goals, note=note)
     with tempfile.TemporaryDirectory() as folder: return [r for k in names for r in one(*k, folder)]
 
+def some_changes(
+    way:str, # 'PIL' or 'one tensor'
+)->Callable: # to be run
+    "Two hundred changes of a clip of 16 frames, 320x240 px, to 112x112: enough to meet every kind often."
+    keep_freed(way!='PIL') # as what draws our batches does
+    frames = film(16/25)
+    change = {'PIL': lambda k: frame_by_frame(frames.numpy(), k), 'one tensor': lambda k: as_one(frames, k)}[way]
+    def work(): # a clip is used and gone before the next one is made
+        for k in range(200): change(k)
+    return work
+
 def bench_augment(
     rounds:int=5, # see `race`
     *, on_run:Callable|None=None, # called after each run
 )->list: # `Ratio`s
-    "Clips of 16 frames, 320x240 px, become clips of 112x112: as many draws as show every change."
-    frames = film(16/25)
-    def each(change): # a clip is used and gone before the next one is made
-        for k in range(40): change(k)
-    work = {'PIL': lambda: each(lambda k: frame_by_frame(frames.numpy(), k)), 'one tensor': lambda: each(lambda k: as_one(frames, k))}
-    return against(race(work, rounds, on_run=on_run), {'one tensor': '>= 4'}, 'changing a clip, ', '16 frames of 320x240 to 112 px, 40 draws')
+    "Clips, changed frame by frame and as one tensor."
+    seconds = race_apart({w: (some_changes, w) for w in ('PIL', 'one tensor')}, rounds, on_run=on_run)
+    return against(seconds, {'one tensor': '>= 4'}, 'changing a clip, ', '16 frames of 320x240 to 112 px, 200 draws')
 
 # %% ../nbs/73_bench.ipynb #ea0ea9b7
 def awkward_files(

@@ -21,7 +21,7 @@ from .datasets import Bank
 from .objective import guess_t, loss_a, loss_t
 from .pretrain import (Game, GameConfig, Moments, Views, check_config, check_videos, draw_batch, draw_clips, draw_views, frozen,
     new_judge, private, show, through)
-from .speed import update
+from .speed import kept_memory, update
 from .stream import Feed
 
 # %% ../nbs/41_minimax.ipynb #297b262c
@@ -195,14 +195,15 @@ def play(
     if cfg.clips<2*game.team.size: raise BadInput(f'clips must be >= {2*game.team.size}, two for each of {game.team.size} processes, got {cfg.clips}')
     p, chance, ceiling = private(cfg, p, len(shown)), guess_t(y), game.objective.ceiling(min(cfg.pairs, len(shown)))
     batches = (feed or Feed())(partial(draw_step, bank, y, cfg, p=p, shown=shown), seed, 'game', steps=range(game.step, cfg.steps), device=bank.device)
-    while game.step<cfg.steps:
-        for opt, lr in ((game.opt_a, cfg.lr_a), (game.opt_t, cfg.lr_t), (game.opt_b, cfg.lr_b)): opt.param_groups[0]['lr'] = lr*pace(cfg, game.step)
-        if cfg.restart_every and game.step and game.step%cfg.restart_every==0: restart(game, shown, cfg, seed, p)
-        act = replace(cfg, norm_b='batch', rounded=True) if game.step>=(1-cfg.fair)*cfg.steps else cfg
-        (clips, views), *more = game.team.share(next(batches))
-        a, tb = map(game.team.numbers, (step_a(game, clips, views, act), step_tb(game, *more, act)))
-        game.step += 1
-        seen = watch(game, a, tb, chance, ceiling)
-        if on_step: on_step(game, a, tb)
-        if cfg.th_bmax is not None and game.step>=50 and seen['lb']>=cfg.th_bmax*ceiling: break
+    with kept_memory():
+        while game.step<cfg.steps:
+            for opt, lr in ((game.opt_a, cfg.lr_a), (game.opt_t, cfg.lr_t), (game.opt_b, cfg.lr_b)): opt.param_groups[0]['lr'] = lr*pace(cfg, game.step)
+            if cfg.restart_every and game.step and game.step%cfg.restart_every==0: restart(game, shown, cfg, seed, p)
+            act = replace(cfg, norm_b='batch', rounded=True) if game.step>=(1-cfg.fair)*cfg.steps else cfg
+            (clips, views), *more = game.team.share(next(batches))
+            a, tb = map(game.team.numbers, (step_a(game, clips, views, act), step_tb(game, *more, act)))
+            game.step += 1
+            seen = watch(game, a, tb, chance, ceiling)
+            if on_step: on_step(game, a, tb)
+            if cfg.th_bmax is not None and game.step>=50 and seen['lb']>=cfg.th_bmax*ceiling: break
     return game

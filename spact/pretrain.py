@@ -22,7 +22,7 @@ from .datasets import Bank
 from .objective import OBJECTIVES, Ensemble, MoCo, NTXent, RotNet, Supervised, loss_t
 from .privacy import CLIP_ENCODERS, ENCODERS, attribute_net, privacy_net
 from .sampler import SF, clip_index, lay_clip, take_views
-from .speed import PRECISIONS, mixed, recomputed, scaler_for, update
+from .speed import PRECISIONS, kept_memory, mixed, recomputed, scaler_for, update
 from .stream import Feed
 from .team import Team, synchronised
 from .unet import UNETS, anonymiser
@@ -333,13 +333,14 @@ def descend(
     "Train one player by Eq. 6, 7 or 8 until its threshold."
     opt = torch.optim.Adam(net.parameters(), lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=max(steps, 2))
-    for k in range(1, steps+1):
-        net.train()
-        update(opt, loss(k), scaler, team); schedule.step()
-        if on_step: on_step(k, steps)
-        if k%every==0 or k==steps:
-            with frozen(net), torch.no_grad(): now, = team.numbers((val(),))
-            if now<=enough: break
+    with kept_memory():
+        for k in range(1, steps+1):
+            net.train()
+            update(opt, loss(k), scaler, team); schedule.step()
+            if on_step: on_step(k, steps)
+            if k%every==0 or k==steps:
+                with frozen(net), torch.no_grad(): now, = team.numbers((val(),))
+                if now<=enough: break
     return dict(steps=k, loss=now, reached=now<=enough)
 
 # %% ../nbs/40_pretrain.ipynb #584c0027

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from tqdm import tqdm
 from .core import BadInput, SpactError, VideoError, atomic, generator
 from .datasets import Manifest, read_small, shrink
+from .speed import keep_freed
 from .team import Team
 from .video import probe, read_frames
 
@@ -145,6 +146,7 @@ def stream(
 
 # %% ../nbs/39_stream.ipynb #c9756113
 def _as_it_is(batch): return batch # nothing to put together
+def _keeps(worker): keep_freed(True) # in each process that draws
 
 # %% ../nbs/39_stream.ipynb #9cb3c263
 class Draws(Dataset):
@@ -211,7 +213,7 @@ class Feed:
     )->DataLoader: # to be gone through once
         "Processes that draw ahead."
         return DataLoader(draws, batch_size=None, sampler=steps, num_workers=self.workers, prefetch_factor=self.ahead, collate_fn=_as_it_is,
-                          multiprocessing_context=self.start, pin_memory=device.type=='cuda', generator=torch.Generator()) # its own: torch's stays untouched
+                          worker_init_fn=_keeps, multiprocessing_context=self.start, pin_memory=device.type=='cuda', generator=torch.Generator()) # its own: torch's stays untouched
 
     @contextmanager
     def noted(self)->Iterator[None]:
