@@ -150,13 +150,15 @@ class Augment:
         bright, satur, hue, c, g = 1+much*(2*light-1)*on
         satur, g = satur.where(grey>=self.grey, 0), g.where(grey<self.grey, 1)
         light = (torch.stack([bright, satur, hue, c])!=1).any(0)
-        if x.dtype==torch.uint8 and not light.all(): x = x.float().mul_(1/255)          # up to here on bytes
+        if x.dtype==torch.uint8 and not (len(x) and light.all()): x = x.float().mul_(1/255)          # up to here on bytes
         x = some(lambda x, b, s, h, c: recolour(x, colour_matrix(b, s, h-1), c), light, bright, satur, hue, c)
         x = some(lambda x, g: (x[:, :1].clamp(min=1e-6)**g.to(x).view(-1, *[1]*(x.ndim-1))).repeat_interleave(3, 1), g!=1, g) # of one channel, for they are grey; the gradient of 0**g is not finite
         a, b = self.erase_side
         h, w = a+(b-a)*tall, a+(b-a)*wide
         holes = h*(mirrored<self.erase)
-        return erase_(x.clone() if x is given else x, (1-h)*top, (1-w)*left, holes, w) if holes.any() else x
+        if not holes.any(): return x
+        shared = x.untyped_storage().data_ptr()==given.untyped_storage().data_ptr()   # nothing else was done, or a part that is the whole was cut
+        return erase_(x.clone() if shared else x, (1-h)*top, (1-w)*left, holes, w)
 
 # %% ../nbs/12_augment.ipynb #146a5f95
 RELEASE = Augment(shift=0, crop=.6, brightness=.1, saturation=.1, hue=.05, p_colour=.15, contrast=.1, p_contrast=.125,

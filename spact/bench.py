@@ -184,7 +184,7 @@ def some_pair(
         _plainly(game)
         steps = lambda: (release_a(game, clips, views), release_tb(game, clips, views))
     else:
-        keep_freed(True) # as `play` does
+        if device=='cpu': keep_freed(True) # as `play` does; on a GPU all share a process
         steps = lambda: (step_a(game, clips, views, cfg), step_tb(game, [clips], [views], cfg))
     def work():
         with tf32(way=='tf32'): steps()

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['FULL', 'SpactError', 'BadInput', 'VideoError', 'Collapse', 'generator', 'seeded', 'fold_time', 'unfold_time',
-           'check_clip', 'check_frames', 'writing', 'atomic', 'holder', 'hold', 'write_json', 'read_json', 'from_json',
-           'read_config', 'command_line', 'code_revision', 'hardware', 'provenance', 'peak_memory_mb']
+           'check_clip', 'check_frames', 'writing', 'atomic', 'holder', 'hold', 'deaf', 'leave_with_parent',
+           'write_json', 'read_json', 'from_json', 'read_config', 'command_line', 'code_revision', 'hardware',
+           'provenance', 'peak_memory_mb']
 
 # %% ../nbs/00_core.ipynb #56e65552
-import errno, hashlib, json, math, operator, os, platform, shlex, subprocess, sys
+import errno, hashlib, json, math, multiprocessing, operator, os, platform, shlex, signal, subprocess, sys, threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
@@ -155,6 +156,22 @@ def hold(
     except FileExistsError: return False
     with f: f.write(f'{platform.node()} {os.getpid()}')
     return True
+
+# %% ../nbs/00_core.ipynb #0b73f9d7
+@contextmanager
+def deaf()->Iterator[None]:
+    "Processes that start within the block do not hear Ctrl-C, nor does this one meanwhile."
+    if threading.current_thread() is not threading.main_thread(): yield; return # Python lets no other thread say so
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try: yield
+    finally: signal.signal(signal.SIGINT, heard)
+
+def leave_with_parent()->None:
+    "Make this process, one that `multiprocessing` started, end as soon as its parent has."
+    def wait():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+    threading.Thread(target=wait, daemon=True).start()
 
 # %% ../nbs/00_core.ipynb #c8980ab2
 def _finite(o):

@@ -6,14 +6,14 @@
 __all__ = ['Ratio', 'clock', 'one_thread', 'race', 'race_apart', 'against', 'noted', 'bench_text']
 
 # %% ../nbs/59_race.ipynb #002922bd
-import math, multiprocessing, statistics, time
+import math, multiprocessing, signal, statistics, time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 import torch
-from .core import SpactError
+from .core import SpactError, deaf, leave_with_parent
 
 # %% ../nbs/59_race.ipynb #8e42fde1
 class Ratio(NamedTuple):
@@ -69,6 +69,8 @@ def race(
 _here = [] # the work of this process, where `race_apart` started it
 
 def _prepared(prepare, *args):
+    signal.signal(signal.SIGINT, signal.SIG_DFL) # Ctrl-C ends it without a word
+    leave_with_parent()
     torch.set_num_threads(1)
     _here.append(prepare(*args))
 
@@ -82,8 +84,9 @@ def race_apart(
 )->dict: # as of `race`
     "A race in which each contestant has a process of its own, with one thread."
     def work(stack, prepare, *args):
-        pool = stack.enter_context(ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), _prepared, (prepare, *args)))
-        return lambda: pool.submit(_timed, device).result()
+        pool = stack.enter_context(ProcessPoolExecutor(1, multiprocessing.get_context('spawn')))
+        with deaf(): prepared = pool.submit(_prepared, prepare, *args)
+        return lambda: (prepared.result(), pool.submit(_timed, device).result())[1]
     try:
         with ExitStack() as stack: return race({n: work(stack, *c) for n, c in contestants.items()}, rounds, device, on_run, lambda seconds, device: seconds())
     except BrokenProcessPool: raise SpactError('a contestant died, perhaps for lack of memory') from None

@@ -6,7 +6,7 @@
 __all__ = ['PRECISIONS', 'mixed', 'unrecorded', 'recomputed', 'keep_freed', 'kept_memory', 'scaler_for', 'update']
 
 # %% ../nbs/38_speed.ipynb #d0ac49d2
-import ctypes, sys
+import ctypes, sys, threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -70,12 +70,17 @@ def keep_freed(
     for option, value in ((trim, 2**31-1), (pieces, 0)) if on else ((trim, 2**26), (mmap, 2**25), (pieces, 2**16)): libc.mallopt(option, value)
     if not on: libc.malloc_trim(0)
 
+_inside, _lock = [], threading.Lock() # blocks that have begun, in any thread
+
 @contextmanager
 def kept_memory()->Iterator[None]:
     "What the block frees it may use again."
-    keep_freed(True)
+    with _lock: _inside.append(1); keep_freed(True)
     try: yield
-    finally: keep_freed(False)
+    finally:
+        with _lock:
+            _inside.pop()
+            if not _inside: keep_freed(False)
 
 # %% ../nbs/38_speed.ipynb #4ce1b611
 def scaler_for(

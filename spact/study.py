@@ -11,7 +11,7 @@ __all__ = ['LEARNED', 'pace', 'StudyConfig', 'anonymiser_of', 'check_study', 'se
            'protocol_entries', 'run_protocols', 'grown', 'cost_text', 'plan_text']
 
 # %% ../nbs/57_study.ipynb #44ab2951
-import json, multiprocessing, os, signal, threading, time
+import json, multiprocessing, signal, time
 from hashlib import blake2b, file_digest
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -25,7 +25,7 @@ from .action import action_net
 from .attackers import ATTACKERS, AttackConfig, attackers, score_attributes
 from .audit import Released, evaluate_link, evaluate_undo, flicker, over_time, units
 from .baselines import OverPeople, baseline, baselines, noisy_features
-from .core import BadInput, Collapse, atomic, code_revision, hardware, hold, holder, peak_memory_mb, provenance, read_config, read_json, write_json
+from .core import BadInput, Collapse, atomic, code_revision, deaf, hardware, hold, holder, leave_with_parent, peak_memory_mb, provenance, read_config, read_json, write_json
 from .metrics import average_precision
 from .pretrain import VARIANTS, GameConfig, check_config, new_game
 from .datasets import Manifest, check_there
@@ -285,17 +285,13 @@ def work(
     write_json(task.out(folder), result | dict(seconds=round(time.time()-began, 1), revision=code_revision(), peak_memory_mb=round(peak_memory_mb())))
 
 # %% ../nbs/57_study.ipynb #deff7c04
-def _leave_with_parent(): # a killed parent leaves no workers behind
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
 def _begin(shares, turn): # in each worker
     global SHARES
     SHARES = shares
     with turn.get_lock(): i, turn.value = turn.value, turn.value+1
     if torch.cuda.is_available(): torch.cuda.set_device(i%torch.cuda.device_count())
     signal.signal(signal.SIGINT, signal.SIG_IGN)                        # Ctrl-C is the parent's business
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    leave_with_parent()
     torch.set_num_threads(1)
 
 def _do(folder, task, i):
@@ -304,11 +300,8 @@ def _do(folder, task, i):
     except Collapse as e: write_json(task.dead(folder), dict(why=str(e)))
     tell(1)
 
-def _submit(pool, folder, task, i): # a worker that starts here must not hear Ctrl-C before `_begin` tells it to be deaf
-    if threading.current_thread() is not threading.main_thread(): return pool.submit(_do, folder, task, i)
-    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try: return pool.submit(_do, folder, task, i)
-    finally: signal.signal(signal.SIGINT, heard)
+def _submit(pool, folder, task, i): # a worker may start here
+    with deaf(): return pool.submit(_do, folder, task, i)
 
 def ready(
     task:Task, # of `plan`
