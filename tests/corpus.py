@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from spact import cli, core, folders
-from spact.pretrained import CARRIED, printable
+from spact import cli, core, anonymize_folder
+from spact.models import CARRIED, printable
 from spact.synth import draw_clip
 from spact.video import scan, write_video
 

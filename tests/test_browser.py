@@ -80,7 +80,7 @@ def test_lab(lab, chromium):
     "Run All has no error, and every explorer answers"
     page = chromium.new_page(viewport=DESK)
     page.set_default_timeout(120_000)
-    page.goto(lab('nbs/61_widgets.ipynb'))
+    page.goto(lab('nbs/72_explorers.ipynb'))
     nb = page.locator('.jp-NotebookPanel:not(.lm-mod-hidden)')
     nb.locator('.jp-Cell').first.wait_for()
     page.locator('#jp-main-statusbar', has_text='| Idle').wait_for() # the toolbar says idle too early
@@ -143,7 +143,7 @@ def test_search(page, address):
 
 
 def test_explorers_without_a_kernel(page, address):
-    page.goto(f'{address}/61_widgets.html')
+    page.goto(f'{address}/72_explorers.html')
     for title, steps in EXPLORERS.items(): play(page.get_by_role('group', name=title), steps)
     button = page.get_by_role('button', name='pressed: 0')
     button.click()
@@ -152,7 +152,7 @@ def test_explorers_without_a_kernel(page, address):
 
 def test_a_mark_speaks(page, address):
     "Under the pointer, and for those who use the Tab key"
-    page.goto(f'{address}/61_widgets.html')
+    page.goto(f'{address}/72_explorers.html')
     explorer = page.get_by_role('group', name='What was kept, and what leaks?')
     says, marks = explorer.locator('.says'), explorer.locator('circle[tabindex]')
     assert says.inner_text().startswith('Point at a mark')
@@ -170,7 +170,7 @@ def test_a_mark_speaks(page, address):
 def test_phone(chromium, address, theme):
     "On a phone explorers fit, and their letters stand out from the page, whichever its colours"
     page = chromium.new_page(viewport=PHONE, color_scheme=theme)
-    page.goto(f'{address}/61_widgets.html')
+    page.goto(f'{address}/72_explorers.html')
     explorer = page.get_by_role('group', name='How does the game go?')
     explorer.wait_for()
     assert explorer.bounding_box()['width'] <= PHONE['width']

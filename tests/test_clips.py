@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from spact.folders import anonymize, exit_code
+from spact.anonymize_folder import anonymize, exit_code
 from spact.video import open_stream, stream_pictures
 
 CLIPS = Path(__file__).parents[2]/'shared'/'data'/'clips'

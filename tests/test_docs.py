@@ -23,7 +23,7 @@ def test_sidebar(site):
 
 
 def test_reference_page(site):
-    text = (site/'00_core.html').read_text(encoding='utf-8')
+    text = (site/'02_core.html').read_text(encoding='utf-8')
     assert 'spact.core.check_clip' in text and '[source]' in text # an entry of its own, linked to its code
     assert '#|' not in text and 'default_exp' not in text and 'show_doc' not in text
 
