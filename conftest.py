@@ -1,9 +1,16 @@
 """Lets pytest run the notebooks: every notebook of settings.ini's nbs_path, in nbdev's own shell and by nbdev's rules
 (tst_flags, `#| eval: false`, skip_exec, a leading `_` is ignored), one test for each cell that checks something and one
 for reaching the end; a last one compares what the cells printed with what is stored. `pytest --nb-flags "slow data"` runs
-flagged cells too. An exported cell is compiled under the module's name and line, so that tracebacks and coverage speak of
-`spact/*.py`."""
-import ast, difflib, gc, linecache, os, re, sys, traceback
+flagged cells too. An exported cell is compiled under the module's name and lines, so that tracebacks and coverage refer
+to `spact/*.py`."""
+import ast
+import difflib
+import gc
+import linecache
+import os
+import re
+import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -33,12 +40,15 @@ def pytest_collect_file(file_path, parent):
     return Notebook.from_parent(parent, path=file_path)
 
 
-def exported_lines():
-    "Where an exported cell's code stands: (notebook, cell id) -> (module file, number of lines before it)"
+def exported_code():
+    "Where an exported cell's code is: (notebook, cell id) -> (module file, number of lines before it, the code there)"
     res = {}
     for p in Path(CFG.lib_path).resolve().rglob('*.py'):
-        for i, line in enumerate(p.read_text(encoding='utf-8').splitlines(), 1):
-            if m := re.match(r'# %% (.+\.ipynb) #(\S+)$', line): res[(p.parent/m[1]).resolve(), m[2]] = str(p), i
+        head, *parts = re.split(r'^# %% (.+\.ipynb) #(\S+)\n', p.read_text(encoding='utf-8'), flags=re.M)
+        before = head.count('\n')
+        for nb, cell, code in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+            res[(p.parent/nb).resolve(), cell] = str(p), before + 1, code
+            before += 1 + code.count('\n')
     return res
 
 
@@ -50,7 +60,7 @@ def checks(cell):
 
 
 class Shell(CaptureShell):
-    "nbdev's shell; while `where` is set, code is compiled as those lines of that file"
+    "nbdev's shell; while `where` is set, code is compiled as that code of a module, from whose docstrings it may differ"
     def __init__(self, path):
         super().__init__(path)
         self.where, get_name = None, self.compile.get_code_name
@@ -58,9 +68,11 @@ class Shell(CaptureShell):
         self.ast_transformers.append(self)
 
     def visit(self, tree): # called by IPython on each cell's syntax tree
-        if self.where:
-            linecache.cache.pop(self.where[0], None) # IPython stored the cell as if it were the whole file
-            ast.increment_lineno(tree, self.where[1])
+        if not self.where: return tree
+        file, before, code = self.where
+        linecache.cache.pop(file, None) # IPython stored the cell as if it were the whole file
+        there = ast.parse('\n'*before + code)
+        for here, place in zip(ast.walk(tree), ast.walk(there), strict=True): ast.copy_location(here, place)
         return tree
 
 
@@ -108,11 +120,11 @@ class Notebook(pytest.File):
     def run(self, upto):
         "Run the cells that have not run yet, up to and including `upto` (None: all of them)"
         if self.failed: pytest.fail(f'not reached: cell #{self.failed} failed', pytrace=False)
-        if self.shell is None: self.shell, self.lines = Shell(self.path), exported_lines()
+        if self.shell is None: self.shell, self.code = Shell(self.path), exported_code()
         with working_directory(self.path.parent):
             while self.todo and (upto is None or upto in self.todo):
                 cell = self.todo.pop(0)
-                self.shell.where = self.lines.get((self.path.resolve(), cell.id))
+                self.shell.where = self.code.get((self.path.resolve(), cell.id))
                 stored, cell.outputs = cell.outputs, []
                 self.shell.cell(cell)
                 if self.shell.exc is not None:

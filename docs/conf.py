@@ -85,7 +85,7 @@ def api(sym, mod):
     doc = docments(o, full=True) if sig else {}
     fields = [f':{"returns" if k == "return" else f"param {k}"}: {" ".join(v.docment.split())}'
               for k, v in doc.items() if k != 'self' and v.get('docment')]
-    text = inspect.cleandoc(o.__doc__ or '')
+    text = re.split(r'\n\n(?:Parameters|Returns):\n', inspect.cleandoc(o.__doc__ or ''))[0] # docs/export.py added the rest
     return '\n'.join([f'::::{{py:{kind}}} {sym}{sig}', f':module: {mod.__name__}', '', link(text), '', *map(link, fields), '::::'])
 
 class Order(Processor):
