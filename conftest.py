@@ -1,8 +1,8 @@
 """Lets pytest run the notebooks: every notebook of settings.ini's nbs_path, in nbdev's own shell and by nbdev's rules
-(tst_flags, `#| eval: false`, skip_exec, a leading `_` is ignored), one test for each cell that checks something and one
-for reaching the end; a last one compares what the cells printed with what is stored. `pytest --nb-flags "slow data"` runs
-flagged cells too. An exported cell is compiled under the module's name and lines, so that tracebacks and coverage refer
-to `spact/*.py`."""
+(tst_flags, `#| eval: false`, skip_exec, a leading `_` is ignored), one test for each cell that checks something and
+one for reaching the end; a last one compares what the cells printed with what is stored. `pytest --nb-flags "slow
+data"` runs flagged cells too. An exported cell is compiled under the module's name and lines, so that tracebacks and
+coverage refer to `spact/*.py`."""
 import ast
 import difflib
 import gc
@@ -22,7 +22,7 @@ from nbdev.frontmatter import FrontmatterProc
 from nbdev.process import NBProcessor
 
 os.environ.setdefault('MPLBACKEND', 'agg')
-os.environ.setdefault('OMP_NUM_THREADS', '1') # one process a core runs tests, and their numbers must not depend on threads
+os.environ.setdefault('OMP_NUM_THREADS', '1') # one process a core runs tests; numbers must not depend on threads
 os.environ['IN_TEST'] = '1' # nbdev_export() in a notebook's last cell does nothing while this is set
 os.environ.setdefault('SPACT_STATIC', '1') # widgets leave a page of themselves, as where outputs are stored
 CFG = get_config(path=Path(__file__).parent)
@@ -30,7 +30,7 @@ EXPORTS = {'export', 'exports', 'exporti'}
 
 
 def pytest_addoption(parser):
-    parser.addoption('--nb-flags', default='', help='tst_flags of settings.ini to run all the same, such as "slow data"')
+    parser.addoption('--nb-flags', default='', help='tst_flags of settings.ini to run too, such as "slow data"')
 
 
 def pytest_collect_file(file_path, parent):
@@ -54,13 +54,14 @@ def exported_code():
 
 def checks(cell):
     "Does `cell` assert something, or call a `test_...` function?"
-    return any(isinstance(n, ast.Assert) or isinstance(n, ast.Call) and
-               getattr(n.func, 'id', getattr(n.func, 'attr', '')).startswith('test_')
-               for tree in cell.parsed_() or [] for n in ast.walk(tree))
+    def is_check(n):
+        if not isinstance(n, ast.Call): return isinstance(n, ast.Assert)
+        return getattr(n.func, 'id', getattr(n.func, 'attr', '')).startswith('test_')
+    return any(is_check(n) for tree in cell.parsed_() or [] for n in ast.walk(tree))
 
 
 class Shell(CaptureShell):
-    "nbdev's shell; while `where` is set, code is compiled as that code of a module, from whose docstrings it may differ"
+    "nbdev's shell; while `where` is set, code is compiled as that part of a module, whose docstrings are longer"
     def __init__(self, path):
         super().__init__(path)
         self.where, get_name = None, self.compile.get_code_name
@@ -80,17 +81,29 @@ NUMBER = re.compile(r'(?<![\w.])[-+−]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!\w)')
 
 
 def printed(outputs):
-    "What of a cell's outputs must not drift: its text, and that there is a picture or a page"
-    text = lambda v: v if isinstance(v, str) else ''.join(v)
+    "What of a cell's outputs must not drift: its text, what tables say, and that there is a picture or a page"
+    def text(v): return v if isinstance(v, str) else ''.join(v)
     res = [''.join(text(o['text']) for o in outputs if o.get('name') == 'stdout').rstrip()]
-    for o in outputs:
-        kinds = sorted(k for k in o.get('data', {}) if k.startswith('image/') or k in ('text/html', 'application/javascript'))
-        if 'data' in o: res.append(f'[{kinds[0].split("/")[0]}]' if kinds else text(o['data'].get('text/markdown', o['data'].get('text/plain', ''))).rstrip())
+    for data in (o['data'] for o in outputs if 'data' in o):
+        kinds = sorted(k for k in data if k.startswith('image/') or k in ('text/html', 'application/javascript'))
+        if is_table(html := text(data.get('text/html', ''))): res.append(read_table(html))
+        elif kinds: res.append(f'[{kinds[0].split("/")[0]}]')
+        else: res.append(text(data.get('text/markdown', data.get('text/plain', ''))).rstrip())
     return '\n'.join(filter(None, res))
 
 
+def is_table(html): return '<table' in html and '<script' not in html
+
+
+def read_table(html):
+    "What a DataFrame or its Styler says, a line a row, without the style and its random names"
+    rows = re.findall(r'<tr.*?</tr>', re.sub(r'<style.*?</style>', '', html, flags=re.S), re.S)
+    def cells(row): return [re.sub(r'<[^>]+>', '', c).strip() for c in re.findall(r'<t[hd].*?</t[hd]>', row, re.S)]
+    return '\n'.join(' | '.join(cells(r)) for r in rows)
+
+
 def is_same(a, b):
-    "The same words, and numbers that agree within a hundredth, or one of their last digit: processors round differently"
+    "The same words, and numbers that agree within a hundredth, or one of their last digit: rounding differs"
     if a == b: return True
     if NUMBER.split(a) != NUMBER.split(b): return False
     for s, t in zip(*([m.replace('−', '-') for m in NUMBER.findall(v)] for v in (a, b))):
@@ -106,7 +119,8 @@ class Notebook(pytest.File):
         if str2bool(getattr(nb, 'frontmatter_', {}).get('skip_exec', False)): return
         skip = set(CFG.tst_flags.split()) - set(self.config.getoption('--nb-flags').split())
         for cell in nb.cells:
-            if cell.cell_type == 'markdown' and (m := re.search(r'^#+\s+(.+?)\s*-?$', cell.source, re.M)): heading = m[1]
+            title = cell.cell_type == 'markdown' and re.search(r'^#+\s+(.+?)\s*-?$', cell.source, re.M)
+            if title: heading = title[1]
             if cell.cell_type != 'code' or 'nbdev_export(' in cell.source: continue
             flags = cell.directives_
             if skip & flags.keys() or flags.get('eval:', [''])[0].lower() == 'false': continue
@@ -130,8 +144,9 @@ class Notebook(pytest.File):
                 if self.shell.exc is not None:
                     self.failed = cell.id
                     raise CellError(cell, self.shell.exc)
-                if 'drifts:' not in cell.directives_ and not is_same(was := printed(stored), now := printed(cell.outputs)):
-                    self.stale += [f'cell #{cell.id}:', *list(difflib.unified_diff(was.split('\n'), now.split('\n'), 'stored', 'now', lineterm='', n=0))]
+                was, now = (printed(o).split('\n') for o in (stored, cell.outputs))
+                if 'drifts:' in cell.directives_ or is_same('\n'.join(was), '\n'.join(now)): continue
+                self.stale += [f'cell #{cell.id}:', *difflib.unified_diff(was, now, 'stored', 'now', lineterm='', n=0)]
 
     def teardown(self):
         self.shell = None
@@ -164,6 +179,7 @@ class Outputs(pytest.Item):
     "What the cells have just printed is what is stored, except under `#| drifts: why` (times, sizes in memory)"
     def runtest(self):
         self.parent.run(None)
-        if self.parent.stale: pytest.fail('\n'.join([*self.parent.stale, 'store fresh outputs, see CONTRIBUTING.md']), pytrace=False)
+        if not self.parent.stale: return
+        pytest.fail('\n'.join([*self.parent.stale, 'store fresh outputs, see CONTRIBUTING.md']), pytrace=False)
 
     def reportinfo(self): return self.path, None, f'{self.path.stem}: {self.name}'

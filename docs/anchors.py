@@ -60,6 +60,7 @@ def parse(cell):
     return ast.parse('\n'.join('' if re.match(r'\s*[%!]', line) else line for line in cell.split('\n')))
 
 
+@cache
 def module(nb):
     "The name that a notebook exports to, or None"
     return next((m[1] for c in cells(nb) if (m := re.search(r'^#\|\s*default_exp\s+(\S+)', c, re.M))), None)
@@ -163,7 +164,7 @@ def wide(cell):
     "Public definitions in an exported cell that ask for too much at once"
     for o, owner in definitions(cell):
         is_class = isinstance(o, ast.ClassDef)
-        if not is_public(o) or is_class and decorated(o, 'settings'): continue
+        if not is_public(o) or (is_class and decorated(o, 'settings')): continue
         n = len([p for p, _ in parameters(o) if p != 'return']) if is_class else len(arguments(o))
         if n > (FIELDS if is_class else PARAMETERS): yield f'{full_name(o, owner)} takes {n}'
 
@@ -183,7 +184,7 @@ def words(text):
 def assertions(code):
     "How many checks a cell makes"
     called = lambda n: getattr(n.func, 'id', getattr(n.func, 'attr', ''))
-    return sum(isinstance(n, ast.Assert) or isinstance(n, ast.Call) and called(n).startswith('test_')
+    return sum(isinstance(n, ast.Assert) or (isinstance(n, ast.Call) and called(n).startswith('test_'))
                for n in ast.walk(parse(code)))
 
 

@@ -2,7 +2,12 @@
 
     sphinx-build -q -W --keep-going -c docs nbs _docs/html
 """
-import ast, importlib, inspect, json, re, sys
+import ast
+import importlib
+import inspect
+import json
+import re
+import sys
 from dataclasses import is_dataclass
 from functools import reduce
 from pathlib import Path
@@ -14,8 +19,19 @@ from fastcore.docments import docments
 from nbdev.config import get_config
 from nbdev.doclinks import nbglob, patch_name
 from nbdev.process import NBProcessor, Processor
-from nbdev.processors import (_default_exp, add_show_docs, clean_magics, filter_stream_, hide_, hide_line,
-                              populate_language, rm_export, rm_header_dash, strip_ansi, strip_hidden_metadata)
+from nbdev.processors import (
+    _default_exp,
+    add_show_docs,
+    clean_magics,
+    filter_stream_,
+    hide_,
+    hide_line,
+    populate_language,
+    rm_export,
+    rm_header_dash,
+    strip_ansi,
+    strip_hidden_metadata,
+)
 
 CFG = get_config(path=Path(__file__).parents[1])
 LIB = CFG.lib_path.name
@@ -72,9 +88,11 @@ def signature(o, skip=False):
     def dflt(d):
         if is_dataclass(d) and len(repr(d)) > 70: return Plain(f'{type(d).__name__}(...)') # not its forty fields
         return Plain(d.__name__) if callable(d) and hasattr(d, '__name__') else Plain(re.sub(r' at 0x\w+', '', repr(d)))
-    ps = [p.replace(annotation=anno(p.annotation), default=e if p.default is e else dflt(p.default)) for p in sig.parameters.values()]
+    ps = [p.replace(annotation=anno(p.annotation), default=e if p.default is e else dflt(p.default))
+          for p in sig.parameters.values()]
     none = isinstance(o, type) or sig.return_annotation in (None, 'None')
-    return sig.replace(parameters=ps[skip:], return_annotation=sig.empty if none else anno(sig.return_annotation))
+    back = sig.empty if none else anno(sig.return_annotation)
+    return sig.replace(parameters=ps[skip:], return_annotation=back)
 
 def api(sym, mod):
     "MyST that documents the symbol `sym` of module `mod`: signature, docstring and docments"
@@ -85,8 +103,9 @@ def api(sym, mod):
     doc = docments(o, full=True) if sig else {}
     fields = [f':{"returns" if k == "return" else f"param {k}"}: {" ".join(v.docment.split())}'
               for k, v in doc.items() if k != 'self' and v.get('docment')]
-    text = re.split(r'\n\n(?:Parameters|Returns):\n', inspect.cleandoc(o.__doc__ or ''))[0] # docs/export.py added the rest
-    return '\n'.join([f'::::{{py:{kind}}} {sym}{sig}', f':module: {mod.__name__}', '', link(text), '', *map(link, fields), '::::'])
+    text = link(re.split(r'\n\n(?:Parameters|Returns):\n', inspect.cleandoc(o.__doc__ or ''))[0]) # fields say the rest
+    head = [f'::::{{py:{kind}}} {sym}{sig}', f':module: {mod.__name__}']
+    return '\n'.join([*head, '', text, '', *map(link, fields), '::::'])
 
 class Order(Processor):
     "A cell's definitions are documented in the order in which they stand, before the code where that is shown"
@@ -104,7 +123,8 @@ class Api:
         self.nb, name = nb, _default_exp(nb)
         self.mod = importlib.import_module(f'{LIB}.{name}') if name else None
     def __call__(self, cell):
-        if cell.cell_type != 'code' or not (m := re.match(r'(?:#\|.*\n)*show_doc\((.*)\)\s*$', cell.source, re.S)): return
+        m = re.match(r'(?:#\|.*\n)*show_doc\((.*)\)\s*$', cell.source, re.S)
+        if cell.cell_type != 'code' or not m: return
         sym = ast.unparse(ast.parse(f'f({m[1]})').body[0].value.args[0])
         mod = self.mod or importlib.import_module(syms[sym].removesuffix('.' + sym))
         cell.update(cell_type='markdown', source=api(sym, mod), directives_={}, metadata={})
@@ -126,7 +146,8 @@ def tags(cell):
     cell.source = re.sub(r'^#\|.*\n?', '', cell.source, flags=re.M)
 
 def links(cell):
-    if cell.cell_type == 'markdown' and not cell.source.startswith('::::{py:'): cell.source = link(cell.source)
+    if cell.cell_type != 'markdown' or cell.source.startswith('::::{py:'): return
+    cell.source = link(cell.source)
 
 def lead(cell):
     "The line `> ...` under the title as a lead"
@@ -141,8 +162,8 @@ def views(cell):
             o['data'].pop(VIEW)
             o['data'].setdefault('text/html', NOTE)
 
-procs = [populate_language, add_show_docs, strip_ansi, hide_line, filter_stream_, rm_header_dash, rm_export, clean_magics,
-         hide_, Order, strip_hidden_metadata, Api, tags, links, lead, views]
+procs = [populate_language, add_show_docs, strip_ansi, hide_line, filter_stream_, rm_header_dash, rm_export,
+         clean_magics, hide_, Order, strip_hidden_metadata, Api, tags, links, lead, views]
 
 def read(app, docname, source):
     if not str(app.env.doc2path(docname)).endswith('.ipynb'): return
@@ -153,17 +174,54 @@ def read(app, docname, source):
     for i, c in enumerate(cells): c.setdefault('id', f'c{i}'); c.setdefault('metadata', {})
     source[0] = json.dumps({**raw, 'cells': cells})
 
-GROUPS = {'tutorials': 'Tutorials', 'howtos': 'How-tos', 'explanations': 'Explanations', 'results': 'Results', '.': 'Reference'}
-FIRST = ['why_minimax', 'paper_to_code', 'differences', 'limits_of_evaluation', 'ethics', 'marionette'] # where the alphabet is no reading order
+FOLDERS = {'tutorials': 'Tutorials', 'howtos': 'How-tos', 'explanations': 'Explanations', 'results': 'Results'}
+CHAPTERS = { # the first number of a group of chapters -> its caption; 00 to 45 is the book
+    0: 'Data', 20: 'Players', 30: 'Losses', 40: 'The game', 46: 'Faster', 50: 'Measuring', 60: 'Experiments',
+    70: 'Exploring', 75: 'Using f_A'}
+# where the alphabet is no reading order
+FIRST = ['why_minimax', 'paper_to_code', 'differences', 'limits_of_evaluation', 'ethics', 'marionette']
+
+def group_of(page):
+    "The caption under which a page is in the sidebar"
+    if page.parent.name: return FOLDERS[page.parent.name]
+    return CHAPTERS[max(n for n in CHAPTERS if n <= int(page.name[:2]))]
+
 def toctree():
-    "The sidebar: the first page, then a group for every folder in reading order, chapters by the name of their module"
-    root, pages = Path(CFG.nbs_path).resolve(), {g: [] for g in GROUPS}
+    "The sidebar: the first page, then a group for every folder and every part of the book, chapters by name of module"
+    root, pages = Path(CFG.nbs_path).resolve(), {g: [] for g in [*FOLDERS.values(), *CHAPTERS.values()]}
     for p in sorted(nbglob(as_path=True), key=lambda p: (FIRST.index(p.stem) if p.stem in FIRST else len(FIRST), p)):
         p = p.resolve().relative_to(root).with_suffix('')
-        entry = f'{p.name[3:]} <{p.as_posix()}>' if re.match(r'\d\d_', p.name) else p.as_posix()
-        if str(p) != root_doc: pages[str(p.parent)].append(entry)
-    tree = lambda caption, entries: '\n'.join(['```{toctree}', ':hidden:', f':caption: {caption}', '', *entries, '```'])
-    return '\n\n'.join([tree('Get started', [f'{CFG.title} <self>']), *(tree(GROUPS[g], ps) for g, ps in pages.items() if ps)])
+        if str(p) == root_doc: continue
+        pages[group_of(p)].append(f'{p.name[3:]} <{p.name}>' if re.match(r'\d\d_', p.name) else p.as_posix())
+    def tree(caption, entries):
+        return '\n'.join(['```{toctree}', ':hidden:', f':caption: {caption}', '', *entries, '```'])
+    return '\n\n'.join([tree('Get started', [f'{CFG.title} <self>']), *(tree(g, ps) for g, ps in pages.items() if ps)])
+
+# --- pages of earlier versions ----------------------------------------------------------------------------------------
+MOVED = { # a page that others may link to -> the one that has its content
+    '00_core': '02_core', '01_synth': '04_synth', '02_show': '05_show', '13_datasets': '14_bank',
+    '14_marionette': '15_marionette', '15_official': '16_official', '16_layouts': '17_official_marionette',
+    '23_people': '23_person_boxes', '37_team': '47_processes', '38_speed': '46_precision', '39_stream': '48_streaming',
+    '40_pretrain': '42_starts', '41_minimax': '43_minimax', '42_runs': '45_runs', '53_protocols': '54_evaluation',
+    '54_tradeoff': '55_tradeoff', '55_audit': '56_auditing', '56_recipes': '60_protocols', '57_study': '62_study',
+    '58_tables': '63_paper_tables', '59_race': 'results/speed', '60_attention': '70_attention',
+    '61_widgets': '72_explorers', '65_pretrained': '57_models', '66_hub': '58_hub', '67_export': '75_export',
+    '70_anonymize': '76_anonymize', '71_folders': '77_anonymize_folder', '72_rates': 'results/speed',
+    '73_bench': 'results/speed', '81_audit_report': '64_report'}
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta http-equiv="refresh" content="0; url={to}"><link rel="canonical" href="{to}"></head>
+<body><p>This page is now <a href="{to}">{to}</a>.</p></body></html>
+"""
+
+def redirect(app, failed):
+    "Leave a small page in each old place, which leads to the new one"
+    if failed or app.builder.name != 'html': return
+    for old, new in MOVED.items():
+        here, there = (Path(app.outdir)/f'{name}.html' for name in (old, new))
+        if old in app.env.all_docs: raise ValueError(f'{old} is a page, and redirected to {new}')
+        if not there.exists(): raise ValueError(f'{old} is redirected to {new}, which is no page')
+        here.write_text(PAGE.format(title=f'{CFG.title}: {new}', to=f'{new}.html'), encoding='utf-8')
 
 def source_of(app, modname):
     "Where each symbol of a module of ours is, patched methods included (for viewcode)"
@@ -171,15 +229,18 @@ def source_of(app, modname):
     code = Path(importlib.import_module(modname).__file__).read_text(encoding='utf-8')
     where = {}
     for t in ast.parse(code).body:
-        if not isinstance(t, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)): continue
+        if not isinstance(t, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef): continue
         kind = 'class' if isinstance(t, ast.ClassDef) else 'def'
-        for n in [patch_name(t)] if isinstance(patch_name(t), str) else patch_name(t):
+        names = patch_name(t)
+        for n in [names] if isinstance(names, str) else names:
             where[n] = kind, min([t.lineno, *(d.lineno for d in t.decorator_list)]), t.end_lineno
         for u in t.body if kind == 'class' else []:
-            if isinstance(u, (ast.FunctionDef, ast.AsyncFunctionDef)): where[f'{t.name}.{u.name}'] = 'def', u.lineno, u.end_lineno
+            if not isinstance(u, ast.FunctionDef | ast.AsyncFunctionDef): continue
+            where[f'{t.name}.{u.name}'] = 'def', u.lineno, u.end_lineno
     return code, where
 
 def setup(app):
     app.connect('source-read', read)
     app.connect('viewcode-find-source', source_of)
+    app.connect('build-finished', redirect)
     return {'parallel_read_safe': True}

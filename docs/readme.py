@@ -1,5 +1,7 @@
 """README.md from nbs/index.ipynb, as nbdev_readme would make it but without Quarto: python docs/readme.py"""
-import json, re, shutil
+import json
+import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -7,7 +9,16 @@ from execnb.nbio import dict2nb, nb2dict
 from nbconvert import MarkdownExporter
 from nbdev.config import get_config
 from nbdev.process import NBProcessor
-from nbdev.processors import clean_magics, filter_stream_, hide_, hide_line, populate_language, rm_export, rm_header_dash, strip_ansi
+from nbdev.processors import (
+    clean_magics,
+    filter_stream_,
+    hide_,
+    hide_line,
+    populate_language,
+    rm_export,
+    rm_header_dash,
+    strip_ansi,
+)
 
 cfg = get_config(path=Path(__file__).parents[1])
 raw = json.loads((cfg.nbs_path/cfg.readme_nb).read_text(encoding='utf-8'))
@@ -16,8 +27,9 @@ nb = NBProcessor(nb=dict2nb({**raw, 'metadata': {}}), process=True, procs=[
 for c in nb.cells:
     if c.cell_type != 'code': continue
     if c.directives_.get('echo:') == ['false']: c.metadata['transient'] = {'remove_source': True}
-    c.source = '\n'.join(l for l in c.source.split('\n') if not l.startswith('#|'))
-alts = {i: ' '.join(c.directives_['fig-alt:']) for i, c in enumerate(nb.cells) if 'fig-alt:' in getattr(c, 'directives_', {})}
+    c.source = '\n'.join(line for line in c.source.split('\n') if not line.startswith('#|'))
+alts = {i: ' '.join(c.directives_['fig-alt:']) for i, c in enumerate(nb.cells)
+        if 'fig-alt:' in getattr(c, 'directives_', {})}
 cells = [{'metadata': {}, **nb2dict(c)} for c in nb.cells]
 node = nbformat.reads(json.dumps({**raw, 'cells': cells}), as_version=4)
 node.metadata['language_info'] = {'name': 'python'} # nbdev_clean took it
@@ -28,7 +40,8 @@ for name, data in res['outputs'].items():
     pictures.mkdir(exist_ok=True)
     (cfg.config_path/name).write_bytes(data)
 md = re.sub(r'!\[\w+\]\((\S+?output_(\d+)_\d+\.\w+)\)', lambda m: f'![{alts.get(int(m[2]), "figure")}]({m[1]})', md)
-md = re.sub(r'\]\((?![a-z]+:|#|/|index_files)([^)]+)\)', rf']({cfg.nbs_path.name}/\1)', md) # links between notebooks, seen from the root
+# links between notebooks, as they are from the root
+md = re.sub(r'\]\((?![a-z]+:|#|/|index_files)([^)]+)\)', rf']({cfg.nbs_path.name}/\1)', md)
 md = re.sub(r'[ \t]+$', '', md, flags=re.M)
 md = re.sub(r'\n{3,}', '\n\n', md).strip() + '\n'
 head = f'<!-- WARNING: made from {cfg.nbs_path.name}/{cfg.readme_nb} by docs/readme.py. DO NOT EDIT! -->\n\n'

@@ -1,18 +1,23 @@
-"""What the tests of the site and of the browser share: the built site, built once however many processes test, and a Chromium;
-and lines for pytest's summary."""
-import os, shutil, subprocess, sys
+"""What the tests of the site and of the browser share: the built site, built once however many processes test, and a
+Chromium; and lines for pytest's summary."""
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-CHROMIUM = os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+NAMES = 'chromium', 'chromium-browser', 'google-chrome'
+CHROMIUM = os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 def pytest_terminal_summary(terminalreporter):
     "What tests have to say when they pass: `record_property('summary', line)`"
-    lines = [v for r in terminalreporter.getreports('passed') if r.when == 'call' for k, v in r.user_properties if k == 'summary']
-    for line in lines: terminalreporter.write_line(line)
+    for r in terminalreporter.getreports('passed'):
+        for k, line in r.user_properties:
+            if r.when == 'call' and k == 'summary': terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope='session')
@@ -26,7 +31,8 @@ def site(tmp_path_factory):
     out = (base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base)/'site' # one folder for all workers of this run
     with FileLock(f'{out}.lock'):
         if not (out/'complete').exists():
-            cmd = [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going', '-d', out/'trees', '-c', 'docs', 'nbs', out/'html']
+            cmd = [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going', '-c', 'docs']
+            cmd += ['-d', out/'trees', 'nbs', out/'html']
             res = subprocess.run(cmd, cwd=ROOT, capture_output=True, text=True)
             assert res.returncode == 0, res.stderr
             (out/'complete').touch()

@@ -1,5 +1,18 @@
-"""A real Chromium: the explorers in JupyterLab with a kernel, and the built site without one, driven as a reader drives them."""
-import functools, http.server, json, os, re, secrets, shutil, socket, subprocess, sys, threading, time, urllib.request
+"""A real Chromium: the explorers in JupyterLab with a kernel, and the built site without one, driven as a reader
+drives them."""
+import functools
+import http.server
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -9,7 +22,8 @@ PHONE, DESK = dict(width=360, height=740), dict(width=1300, height=1000)
 EXPLORERS = { # title -> what to do (label of a control and what becomes of it), each of which must change the picture
     'Which two frames does S_F draw?': [('draw', 'ArrowRight'), ('rule', 'at most the gap'), ('gap', 'End')],
     'How does the game go?': [('step', 'ArrowRight'), ('step', 'End')],
-    'Where do f_T and f_B look?': [('training step', 'End'), ('player', 'f_B'), ('layer', 'stage2'), ('clip', 1), ('frame', 'ArrowRight'), ('raw', False)],
+    'Where do f_T and f_B look?': [('training step', 'End'), ('player', 'f_B'), ('layer', 'stage2'), ('clip', 1),
+                                   ('frame', 'ArrowRight'), ('raw', False)],
     'What was kept, and what leaks?': [('metric', 'AP of a.hat'), ('attacker', 1), ('metric', 'cMAP'), ('raw', False)]}
 
 
@@ -17,14 +31,15 @@ def pick(explorer, label, how):
     "Turn a control: press a key on a slider, choose an option by name or number, tick a box"
     control = explorer.get_by_label(label, exact=True)
     if isinstance(how, bool): control.set_checked(how)
-    elif control.evaluate('e => e.tagName') == 'SELECT': control.select_option(**{'index' if isinstance(how, int) else 'label': how})
-    else: control.press(how)
+    elif control.evaluate('e => e.tagName') != 'SELECT': control.press(how)
+    elif isinstance(how, int): control.select_option(index=how)
+    else: control.select_option(label=how)
 
 
 def play(explorer, steps):
     "Turn the controls of an explorer, one after another, and see that its panels look different each time"
     panels = explorer.locator('.panels')
-    look = lambda: (panels.inner_html(), panels.screenshot())
+    def look(): return panels.inner_html(), panels.screenshot()
     seen = look()
     for label, how in steps:
         pick(explorer, label, how)
@@ -33,7 +48,8 @@ def play(explorer, steps):
             assert time.time() < end, f'{label}: nothing changed'
             time.sleep(.1)
         seen = now
-    assert explorer.locator('img:not([alt]), svg:not([aria-label]), input:not([aria-label]):not([type=checkbox]), select:not([aria-label])').count() == 0
+    unnamed = 'img:not([alt]), svg:not([aria-label]), select:not([aria-label])'
+    assert explorer.locator(f'{unnamed}, input:not([aria-label]):not([type=checkbox])').count() == 0
 
 
 # --- JupyterLab, with a kernel ----------------------------------------------------------------------------------------
@@ -49,26 +65,33 @@ def lab(tmp_path_factory, chromium):
     pytest.importorskip('jupyterlab', reason="needs JupyterLab: pip install -e '.[notebook]'")
     tmp = tmp_path_factory.mktemp('lab')
     shutil.copytree(ROOT/'data/results', tmp/'work/data/results')
-    shutil.copytree(ROOT/'nbs', tmp/'work/nbs', ignore=lambda d, names: [n for n in names if not n.startswith('61')])
+    (tmp/'work/nbs').mkdir()
+    for nb in (ROOT/'nbs').glob('7[12]_*.ipynb'): shutil.copy(nb, tmp/'work/nbs')
     shutil.copy(ROOT/'settings.ini', tmp/'work')
     def write(path, **settings):
         (tmp/path).parent.mkdir(parents=True, exist_ok=True)
         (tmp/path).write_text(json.dumps(settings))
-    write('settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings', windowingMode='none') # every cell stays in the page
-    write('config/labconfig/page_config.json', disabledExtensions={'@jupyterlab/apputils-extension:announcements': True}) # asks about news
+    tracker = 'settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings'
+    write(tracker, windowingMode='none') # every cell stays in the page
+    news = '@jupyterlab/apputils-extension:announcements' # asks whether to fetch them
+    write('config/labconfig/page_config.json', disabledExtensions={news: True})
     port, token = free_port(), secrets.token_hex(16)
     env = {k: v for k, v in os.environ.items() if k not in ('SPACT_STATIC', 'MPLBACKEND')} | {
-        'JUPYTER_CONFIG_DIR': str(tmp/'config'), 'JUPYTERLAB_SETTINGS_DIR': str(tmp/'settings'), 'JUPYTER_DATA_DIR': str(tmp/'data'),
-        'JUPYTERLAB_WORKSPACES_DIR': str(tmp/'workspaces'), 'JUPYTER_RUNTIME_DIR': str(tmp/'runtime'),
+        'JUPYTER_CONFIG_DIR': str(tmp/'config'), 'JUPYTERLAB_SETTINGS_DIR': str(tmp/'settings'),
+        'JUPYTER_DATA_DIR': str(tmp/'data'), 'JUPYTER_RUNTIME_DIR': str(tmp/'runtime'),
+        'JUPYTERLAB_WORKSPACES_DIR': str(tmp/'workspaces'),
         'PYTHONPATH': str(ROOT), 'IN_TEST': '1', 'OMP_NUM_THREADS': '1'} # IN_TEST: the last cell does not export
-    cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0',
-           f'--IdentityProvider.token={token}', '--allow-root', f'--ServerApp.root_dir={tmp/"work"}']
+    cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--ip=127.0.0.1', f'--port={port}', '--allow-root',
+           '--ServerApp.port_retries=0', f'--IdentityProvider.token={token}', f'--ServerApp.root_dir={tmp/"work"}']
     with open(tmp/'lab.log', 'w') as log: server = subprocess.Popen(cmd, env=env, stdout=log, stderr=log)
     try:
         end = time.time() + 90
         while True:
-            try: urllib.request.urlopen(f'http://127.0.0.1:{port}/api/status?token={token}', timeout=2); break
-            except OSError: assert server.poll() is None and time.time() < end, (tmp/'lab.log').read_text()[-2000:]; time.sleep(.2)
+            try: urllib.request.urlopen(f'http://127.0.0.1:{port}/api/status?token={token}', timeout=2)
+            except OSError:
+                assert server.poll() is None and time.time() < end, (tmp/'lab.log').read_text()[-2000:]
+                time.sleep(.2)
+            else: break
         yield lambda nb: f'http://127.0.0.1:{port}/lab/tree/{nb}?token={token}&reset'
     finally:
         server.terminate()
@@ -83,11 +106,13 @@ def test_lab(lab, chromium):
     page.goto(lab('nbs/72_explorers.ipynb'))
     nb = page.locator('.jp-NotebookPanel:not(.lm-mod-hidden)')
     nb.locator('.jp-Cell').first.wait_for()
-    page.locator('#jp-main-statusbar', has_text='| Idle').wait_for() # the toolbar says idle too early
+    page.locator('#jp-main-statusbar', has_text='| Idle').wait_for() # the toolbar shows idle too early
     page.locator('.lm-MenuBar-item', has_text=re.compile('^Run$')).click()
     page.locator('li.lm-Menu-item[data-command="runmenu:run-all"]').click()
     nb.locator('.jp-CodeCell').last.locator('.jp-InputPrompt', has_text=re.compile(r'\[\d+\]')).wait_for()
-    for bad in 'error', 'stderr': assert nb.locator(f'.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.{bad}"]').all_inner_texts() == []
+    for bad in 'error', 'stderr':
+        outputs = nb.locator(f'.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.{bad}"]')
+        assert outputs.all_inner_texts() == []
     assert nb.locator('.spact-portable').count() == 0                        # live, not a stored page
     for title, steps in EXPLORERS.items(): play(nb.get_by_role('group', name=title), steps)
     page.close()
@@ -113,9 +138,10 @@ def page(chromium, address):
     context = chromium.new_context(viewport=DESK)
     page, bad = context.new_page(), []
     page.set_default_timeout(20_000)
-    page.on('request', lambda r: r.url.startswith((address, 'data:', 'blob:')) or bad.append(f'{page.url}: asks for {r.url}'))
-    page.on('console', lambda m: m.type == 'error' and bad.append(f'{page.url}: {m.text}'))
-    page.on('pageerror', lambda e: bad.append(f'{page.url}: {e}'))
+    def note(what): bad.append(f'{page.url}: {what}')
+    page.on('request', lambda r: r.url.startswith((address, 'data:', 'blob:')) or note(f'asks for {r.url}'))
+    page.on('console', lambda m: m.type == 'error' and note(m.text))
+    page.on('pageerror', note)
     yield page
     context.close()
     assert bad == []
@@ -124,16 +150,23 @@ def page(chromium, address):
 def test_every_page(page, address, site):
     "No error, no request to elsewhere, every picture there; and on a phone nothing is wider than the screen"
     wide = []
-    for path in sorted(p.relative_to(site).as_posix() for p in site.rglob('*.html')):
+    for p in sorted(site.rglob('*.html')):
+        path = p.relative_to(site).as_posix()
+        if 'http-equiv="refresh"' in p.read_text(encoding='utf-8')[:400]: continue # leads to another page
         page.set_viewport_size(DESK)
         page.goto(f'{address}/{path}')
         if path.startswith('_modules'): continue                             # source code scrolls in its own box
-        broken = page.evaluate('[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.alt || i.src)')
-        assert broken == [], path
+        broken = '[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.alt || i.src)'
+        assert page.evaluate(broken) == [], path
         page.set_viewport_size(PHONE)
         over = page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
         if over > 0: wide.append(f'{path}: {over} px')
     assert wide == []
+
+
+def test_an_old_page_leads_to_the_new_one(page, address):
+    page.goto(f'{address}/00_core.html')
+    page.wait_for_url(f'{address}/02_core.html')
 
 
 def test_search(page, address):
@@ -175,8 +208,9 @@ def test_phone(chromium, address, theme):
     explorer.wait_for()
     assert explorer.bounding_box()['width'] <= PHONE['width']
     light = 'c => c.match(/[0-9.]+/g).slice(0, 3).reduce((a, b) => a + +b, 0)/765'
+    text = 'document.querySelector(".spact-explorer svg text")'
     ink, paper = (page.evaluate(f'({light})(getComputedStyle({e}).{k})') for e, k in
-                  (('document.querySelector(".spact-explorer svg text")', 'fill'), ('document.body', 'backgroundColor')))
+                  ((text, 'fill'), ('document.body', 'backgroundColor')))
     assert (paper-ink > .6) if theme == 'light' else (ink-paper > .6)
     play(explorer, [('step', 'End')])
     page.close()

@@ -1,8 +1,9 @@
-"""Real clips, where a copy lies beside the project: a folder of them goes through f_A, and what cannot be read is reported."""
+"""Real clips, where a copy lies beside the project: a folder of them goes through f_A; damaged ones are reported."""
 from pathlib import Path
 
 import numpy as np
 import pytest
+
 from spact.anonymize_folder import anonymize, exit_code
 from spact.video import open_stream, stream_pictures
 
@@ -28,4 +29,5 @@ def test_clips(tmp_path, record_property):
         assert len(a) == len(b) == r.n_frames, r.job.path
         assert abs(a.max()-b.max()) <= 1.01/rate, r.job.path # time stamps of HMDB51 run to and fro
     assert sum(p.is_file() for p in (tmp_path/'out').rglob('*')) == len(done)
-    record_property('summary', f'{len(done)} real clips anonymised with all frames and their length, {len(bad)} damaged ones reported')
+    summary = f'{len(done)} real clips anonymized with all frames and their length, {len(bad)} damaged ones reported'
+    record_property('summary', summary)

@@ -1,6 +1,7 @@
-"""Damaged and hostile inputs, hundreds of them, through the program: see corpus.py. How many there were of each kind stands
-in pytest's summary."""
-import subprocess, sys
+"""Damaged and hostile inputs, hundreds of them, through the program: see corpus.py. Pytest's summary shows how many of
+each kind there were."""
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='limits of processes as Linux has them')
 def test_corpus(tmp_path, record_property):
-    r = subprocess.run([sys.executable, Path(__file__).with_name('corpus.py'), tmp_path/'corpus'], capture_output=True, text=True, timeout=3000)
+    program = [sys.executable, Path(__file__).with_name('corpus.py'), tmp_path/'corpus']
+    r = subprocess.run(program, capture_output=True, text=True, timeout=3000)
     assert r.returncode == 0, r.stdout[-9000:] + r.stderr[-3000:]
     line = r.stdout.splitlines()[-1]
     record_property('summary', line)

@@ -12,14 +12,16 @@ def test_every_notebook_is_a_page(site):
 
 
 def test_sidebar(site):
-    "The groups in reading order, each notebook in it, chapters by number"
+    "Captioned groups in reading order, every notebook in one, chapters by number and by name of module"
     text = (site/'index.html').read_text(encoding='utf-8')
     side = text[text.index('sidebar-tree'):text.index('</aside>')]
-    order = 'Get started,Tutorials,How-tos,Explanations,Results,Reference'.split(',')
-    seen = re.findall(r'<span class="caption-text">(.+?)</span>', side)
-    assert seen == [g for g in order if g in seen] and {'Get started', 'Reference'} <= set(seen)
+    assert re.findall(r'<span class="caption-text">(.+?)</span>', side) == [
+        'Get started', 'Tutorials', 'How-tos', 'Explanations', 'Results', 'Data', 'Players', 'Losses', 'The game',
+        'Faster', 'Measuring', 'Experiments', 'Exploring', 'Using f_A']
     chapters = [h for h in re.findall(r'href="([^"#]+)\.html"', side) if re.match(r'\d\d_', h)]
     assert chapters == sorted(p.stem for p in (ROOT/'nbs').glob('[0-9]*.ipynb'))
+    game = side[side.index('>The game<'):side.index('>Faster<')]
+    assert re.findall(r'href="(\d\d_\w+)\.html">(?:<[^>]+>)*(\w+)', game)[0] == ('40_game', 'game')
 
 
 def test_reference_page(site):
@@ -31,8 +33,9 @@ def test_reference_page(site):
 def test_nothing_is_loaded_from_elsewhere(site):
     for p in site.rglob('*.html'):
         text = p.read_text(encoding='utf-8')
-        loads = re.findall(r'<(?:script|img|iframe)[^>]+src="(https?:[^"]+)"|<link[^>]+rel="stylesheet"[^>]+href="(https?:[^"]+)"', text)
-        assert loads == [], p.name
+        loads = re.findall(r'<(?:script|img|iframe)[^>]+src="(https?:[^"]+)"', text)
+        styles = re.findall(r'<link[^>]+rel="stylesheet"[^>]+href="(https?:[^"]+)"', text)
+        assert loads + styles == [], p.name
 
 
 def test_no_link_is_broken(site):
@@ -45,8 +48,16 @@ def test_no_link_is_broken(site):
             if re.match(r'[a-z]+:', link): continue # another site, or data
             path, _, place = link.replace('&amp;', '&').partition('#')
             to = (p.parent/unquote(path.partition('?')[0])).resolve() if path else p
-            if not to.exists() or place and to in ids and unquote(place) not in ids[to]: broken.add(f'{p.name}: {link}')
+            lost = place and to in ids and unquote(place) not in ids[to]
+            if lost or not to.exists(): broken.add(f'{p.name}: {link}')
     assert broken == set()
+
+
+def test_old_pages_lead_to_new_ones(site):
+    "Pages that others may link to: chapters under their former numbers and names"
+    for old, new in (('00_core', '02_core'), ('13_datasets', '14_bank'), ('61_widgets', '72_explorers')):
+        text = (site/f'{old}.html').read_text(encoding='utf-8')
+        assert f'<meta http-equiv="refresh" content="0; url={new}.html">' in text and f'href="{new}.html"' in text
 
 
 def test_search_knows_the_symbols(site):
