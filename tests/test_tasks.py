@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from spact.core import BadInput
+from spact.errors import BadInput
 from spact.tasks import Task, run_tasks
 
 ROOT = Path(__file__).parents[1]
