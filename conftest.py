@@ -33,6 +33,13 @@ def pytest_addoption(parser):
     parser.addoption('--nb-flags', default='', help='tst_flags of settings.ini to run too, such as "slow data"')
 
 
+def pytest_collection_modifyitems(config, items):
+    "Tests in files have the flag `slow` too: `@pytest.mark.slow`"
+    if 'slow' in config.getoption('--nb-flags').split(): return
+    for item in items:
+        if item.get_closest_marker('slow'): item.add_marker(pytest.mark.skip(reason='slow: --nb-flags slow runs it'))
+
+
 def pytest_collect_file(file_path, parent):
     nbs = Path(CFG.nbs_path).resolve()
     if file_path.suffix != '.ipynb' or nbs not in file_path.parents: return

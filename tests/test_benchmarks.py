@@ -1,0 +1,232 @@
+"""Benchmarks in small: that contestants do the same work, that what is counted is right, that every bench gives its
+lines. Nothing here tests a time."""
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip('resource', reason='processor time of programs, as Unix counts it')
+from benchmarks import films, losses, race, rates, reading, run, steps
+from benchmarks.__main__ import main
+from spact.config import EngineConfig, GameConfig
+from spact.core import generator
+from spact.errors import BadInput, SpactError
+from spact.ntxent import nt_xent
+from spact.video import read_frames, scan_video, write_video
+
+TINY = GameConfig.tiny(clips=3, pairs=4, omega=.7)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with race.one_thread(): yield
+
+
+# --- races ------------------------------------------------------------------------------------------------------------
+def test_ratios_and_goals():
+    found = race.compare(dict(plain=[4., 6., 8.], ours=[2., 2., 1.]))
+    assert [r[:4] for r in found] == [('ours', 3., 2., 8.)]
+    goals = (1.7, '>= 1.6'), (1.5, '>= 1.6'), (.6, '<= 0.5'), (.4, '<= 0.5'), (math.nan, '>= 1'), (2., '')
+    assert [race.one_value('', v, g).met() for v, g in goals] == [True, False, False, True, None, None]
+
+
+def test_contestants_take_turns():
+    order = []
+    times = race.race(dict(a=lambda: order.append('a'), b=lambda: order.append('b')), 2)
+    assert ''.join(order) == 'ab' 'ab' 'ba' # once each to warm up, then in turn
+    assert [len(t) for t in times.values()] == [2, 2]
+
+
+def test_contestants_apart():
+    ways = dict(much=(partial, sum, range(3_000_000)), little=(partial, sum, range(30_000)))
+    order = []
+    times = race.race_apart(ways, 2, on_run=lambda: order.append(1))
+    assert [len(t) for t in times.values()] == [2, 2] and len(order) == 4
+    assert race.compare(times)[0].value > 5
+
+
+def test_a_contestant_that_fails():
+    with pytest.raises(SpactError, match='a contestant died, perhaps for lack of memory'):
+        race.race_apart(dict(dies=(partial, os._exit, 1)), 1)
+    with pytest.raises(ValueError, match='invalid literal for int'):
+        race.race_apart(dict(unprepared=(int, 'much')), 1)
+
+
+def test_contestants_leave_ctrl_c_to_the_one_that_started_them():
+    handler = 'import signal; print(signal.getsignal(signal.SIGINT).__class__.__name__)'
+    def hears(): return subprocess.check_output([sys.executable, '-c', handler], text=True).strip()
+    was = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with race._ignore_interrupts(): assert hears() == 'Handlers' # the system's, which does nothing
+        assert hears() == 'builtin_function_or_method'               # Python's own
+        thread = threading.Thread(target=lambda: race._ignore_interrupts().__enter__())
+        thread.start()
+        thread.join()
+        assert hears() == 'builtin_function_or_method'
+    finally: signal.signal(signal.SIGINT, was)
+
+
+def test_table():
+    lines = [race.Ratio('tiny', 2e-9, 0., 2e-9), race.Ratio('half', .5, .4, .6, '<= 0.5', 'of two'),
+             race.one_value('slow', 1.2, '>= 1.6'), race.absent('deface', 'not installed')]
+    kept = race.list_lines(lines)
+    assert [r['met'] for r in kept] == [None, True, False, None]
+    assert list(kept[0]) == ['name', 'value', 'low', 'high', 'goal', 'note', 'met'] # as data/results has them
+    table = race.tabulate(kept).to_markdown(index=False, disable_numparse=True)
+    for words in ('2e-09 (0.00 to 2e-09)', '0.50 (0.40 to 0.60)', '**no**', 'not measured'): assert words in table
+
+
+# --- the game ---------------------------------------------------------------------------------------------------------
+def test_both_orders_have_the_same_gradients():
+    theirs = steps.take_gradients(TINY, 32, release=True)
+    for engine in (EngineConfig(), EngineConfig(recompute=True)): # which promises not to change a number
+        for n, g in steps.take_gradients(TINY, 32, False, engine=engine).items():
+            assert 0 < g.norm() and (g-theirs[n]).norm() <= 1e-6*theirs[n].norm(), n
+    other = steps.take_gradients(replace(TINY, omega=.1), 32, False)['fa']
+    assert (other-theirs['fa']).norm() > 1e-3*theirs['fa'].norm() # the measure notices
+    assert steps.bench_gradients(TINY, 32)[0].met()
+
+
+def test_counted_flops():
+    layer = torch.nn.Linear(8, 4, bias=False, device='meta')
+    assert steps.count_flops(lambda: layer(torch.empty(3, 8, device='meta'))) == 2*3*8*4 # by hand
+    assert abs(steps.count_pair(GameConfig.paper(), release=True)/61.1e12 - 1) < .02
+    assert [r.met() for r in steps.bench_flops()] == [True, True]
+
+
+def race_here(contestants, *a): # in this process, which has torch already
+    return race.race({n: prepare(*args) for n, (prepare, *args) in contestants.items()}, *a)
+
+
+def test_step(monkeypatch):
+    monkeypatch.setattr(steps, 'race_apart', race_here)
+    lines = steps.bench_step(replace(TINY, clips=2, pairs=2), 32, 1, rows=256)
+    names = ['fp32', 'bf16', 'bf16 shared']
+    shares = [f'share of the matrix peak, {n}' for n in ['release', *names]]
+    assert [r.name for r in lines] == [*(f'step pair, {n}' for n in names), *shares]
+    assert all(r.value > 0 for r in lines)
+
+
+def test_tf32_is_put_back():
+    was = torch.backends.cudnn.allow_tf32
+    with steps.tf32(not was): assert torch.backends.cudnn.allow_tf32 is not was
+    assert torch.backends.cudnn.allow_tf32 is was
+
+
+@pytest.mark.skipif(not race.can_measure_memory(), reason='as Linux counts it')
+def test_memory(monkeypatch):
+    mib = race.measure_memory(partial, torch.ones, 64*2**18) # 4 bytes each, and touched, so that they are in memory
+    assert 60 <= mib <= 90
+    def measure(prepare, *args, device): # in this process
+        prepare(*args)()
+        return 1.
+    monkeypatch.setattr(steps, 'measure_memory', measure)
+    lines = steps.bench_memory(TINY, 32)
+    assert [r.name for r in lines] == ['memory, step A, bf16 shared', 'memory, step TB, bf16 shared']
+
+
+def test_ntxent():
+    z = torch.randn(2, 6, 16, generator=generator(0))
+    assert abs(losses.masked_nt_xent(*z) - nt_xent(*z)) < 1e-5
+    assert [r.name for r in losses.bench_ntxent((4,), 1)] == ['NT-Xent, N = 4, symmetric', 'NT-Xent, N = 4, Eq. 5']
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+def test_films(tmp_path):
+    assert films.draw_film(1, (8, 10), 5).shape == (5, 8, 10, 3)
+    a = films.write_film(tmp_path/'a.mp4', 10, (48, 64))
+    assert scan_video(a)[:3] == (10, 48, 64)
+    assert scan_video(films.write_film(tmp_path/'b.mp4', 25, (32, 40), a))[:3] == (25, 32, 40)
+    x = scan_video(films.write_xvid(tmp_path/'a.avi', films.draw_film(2)))
+    assert (x.codec, x.container, x.n_frames, x.sequential) == ('mpeg4', 'avi', 50, '') # of the kind that is sought
+
+
+def test_a_clip_is_changed_alike():
+    "Up to rounding; where the hue is turned, roughly: in HSV there, about the grey axis here"
+    x = films.draw_film(1, (48, 64), 5)
+    for k in range(40):
+        y, z = reading.change_frames(x.numpy(), k, 32), reading.change_clip(x, k, 32)
+        assert y.shape == z.shape == (3, 5, 32, 32) and 0 <= z.min() and z.max() <= 1
+        turned = torch.rand(21, generator=generator('item', k))[17] < reading.RELEASE.p_colour
+        assert (y-z).abs().mean() < (.06 if turned else .01), k
+
+
+def test_opencv_reads_the_same_frames(tmp_path):
+    pytest.importorskip('cv2')
+    path = write_video(tmp_path/'a.mp4', films.draw_film(2), fps=25)
+    theirs, ours = reading.read_whole(path, [3, 9]).astype(float), read_frames(path, [3, 9]).numpy()
+    assert np.abs(theirs-ours).mean() < 3 # another conversion of colours
+
+
+def test_reader():
+    names = [r.name for r in reading.bench_reader(1, (2,), 1)]
+    assert names == ['frames, H.264 2 s', 'item, H.264 2 s', 'frames, xvid 2 s', 'item, xvid 2 s']
+
+
+def test_augment(monkeypatch):
+    monkeypatch.setattr(reading, 'race_apart', lambda c, rounds, on_run: race_here(c, rounds))
+    assert [r.name for r in reading.bench_augment(1, 2)] == ['changing a clip, one tensor']
+
+
+def test_frames(tmp_path):
+    assert [r.met() for r in reading.bench_frames(4)] == [True, True]
+    files = films.write_awkward(tmp_path, films.draw_film(4, (96, 128))) # these are read from their beginning
+    assert [k for k, p in files.items() if scan_video(p).sequential] == [
+        'open groups', 'B-frames in AVI', 'dropped frames', 'H.264 in AVI', 'transport stream', 'edit list']
+
+
+# --- frames per second ------------------------------------------------------------------------------------------------
+WORK = 'import sys, time\nend = time.process_time() + .3 + .01*int(sys.argv[1])\nwhile time.process_time() < end: pass'
+
+
+def test_starting_drops_out():
+    seconds = rates.time_frame(lambda video, out: [sys.executable, '-c', WORK, video], (5, 5), (65, 65), {0})
+    assert abs(seconds-.01) < .004
+    with pytest.raises(BadInput, match='ended with code 1: no video'):
+        rates.time_program([sys.executable, '-c', 'raise SystemExit("no video")'], {0})
+
+
+def test_stream(monkeypatch):
+    lines = rates.bench_stream('tiny', 32, 1)
+    assert [r.name for r in lines] == ['stream, fp32', 'stream, bf16', 'stream, OpenVINO bf16']
+    monkeypatch.setattr(rates, 'has', lambda library: False)
+    last = rates.bench_stream('tiny', 32, 1)[-1]
+    assert math.isnan(last.value) and last.note == "not measured: pip install 'spact[openvino]'"
+
+
+@pytest.mark.slow # eight programs, each of which loads torch
+def test_rates(monkeypatch):
+    "The whole way in small, with what is installed anywhere"
+    monkeypatch.setattr(rates, 'has', lambda library: False)
+    result = rates.run_rates(quick=True, progress=False)
+    titles = ['256x256, against deface: light', '640x480, against deface: light', '112x112, against eager: bf16']
+    assert [r['name'] for r in result['lines']] == titles
+    made = {'256x256': ['light'], '640x480': ['light'], '112x112': ['eager', 'bf16']}
+    assert {k: list(v) for k, v in result['fps'].items()} == made
+    assert all(r['met'] is None for r in result['lines'])
+
+
+# --- all of it --------------------------------------------------------------------------------------------------------
+def test_program(tmp_path, capsys, monkeypatch):
+    assert main(['flops', '--quick', '--out', str(tmp_path/'bench.json')]) == 0
+    assert 'counted FLOPs, shared' in capsys.readouterr().out
+    result = json.loads((tmp_path/'bench.json').read_text())
+    kept = json.loads((Path(__file__).parents[1]/'data/results/bench.json').read_text())
+    assert [r['name'] for r in result['lines']] == ['counted FLOPs, ours', 'counted FLOPs, shared']
+    assert result.keys() == kept.keys() and result['lines'][0].keys() == kept['lines'][0].keys()
+    assert main(['speed']) == 2 and "no bench 'speed'; there are flops, step" in capsys.readouterr().err
+    if not torch.cuda.is_available():
+        assert main(['flops', '--device', 'cuda']) == 2 and 'torch sees no cuda' in capsys.readouterr().err
+
+
+def test_every_bench_is_planned(): assert tuple(run.plan(True, 'cpu', {}, None)) == run.BENCHES
