@@ -1,5 +1,8 @@
 "Whatever is in a table, a list or a label file, reading ends in a `Manifest` or in one line that names the file."
+import json
 import os
+import shutil
+import tarfile
 from collections import Counter
 from pathlib import Path
 from zipfile import ZipFile
@@ -7,13 +10,15 @@ from zipfile import ZipFile
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from spact.errors import BadInput
 from spact.manifest import read_manifest, read_table
+from spact.official import VISPR1, VISPR2, read_official
 
 HEAD = 'path,action,split,a.hat'
 ROWS = [f'{i}.mp4,{r}' for i, r in enumerate(['wave,train,0', 'clap,train,1', 'wave,test,1', 'clap,test,0'])]
-CELLS = ('a.mp4', 'b/c.mp4', './a.mp4', '../x', '/etc/x', '', '.', 'wave', 'clap', 'train', 'test', '0', '1', 'nan', '"',
-         'x'*300, '\0', 'é', ' ')
+CELLS = ('a.mp4', 'b/c.mp4', './a.mp4', '../x', '/etc/x', '', '.', 'wave', 'clap', 'train', 'test', '0', '1', 'nan',
+         '"', 'x'*300, '\0', 'é', ' ')
 
 
 def write(path, *lines, head=HEAD):
@@ -77,7 +82,8 @@ def test_what_is_no_table(tmp_path, data):
     with pytest.raises(BadInput, match=f'x.csv:? {NOT_TABLES[data]}'): read_table(tmp_path/'x.csv')
 
 
-NOT_ROWS = {'../x.mp4,wave,test,1': "the path '../x.mp4' leaves the folder", '/etc/x.mp4,wave,test,1': 'leaves the folder',
+NOT_ROWS = {'../x.mp4,wave,test,1': "the path '../x.mp4' leaves the folder",
+    '/etc/x.mp4,wave,test,1': 'leaves the folder',
     'a/../../x.mp4,wave,test,1': 'leaves the folder', '.,wave,test,1': 'the path is empty',
     'a/../0.mp4,wave,test,1': 'stands at .* line 2 already', 'x.mp4,wave,more,1': "split 'more' has one action only",
     'x.mp4,jump,test,1': "action 'jump' is not among", 'x.mp4,wave,test,2': "a.hat is '2'"}
@@ -87,3 +93,50 @@ NOT_ROWS = {'../x.mp4,wave,test,1': "the path '../x.mp4' leaves the folder", '/e
 def test_rows_that_cannot_be(tmp_path, row):
     with pytest.raises(BadInput, match=f'x.csv.*{NOT_ROWS[row]}'):
         read_manifest(write(tmp_path/'x.csv', *ROWS, row))
+
+
+# --- the official formats ---------------------------------------------------------------------------------------------
+def vispr(folder, line, label):
+    "A folder with one image in each list; that of val is called `line` and has this label file"
+    ids = [*VISPR1, *VISPR2, 'a0_safe']
+    (folder/'attributes.tsv').write_text('\n'.join(['idx\tattribute_id', *(f'{i}\t{a}' for i, a in enumerate(ids))]))
+    for split, name in dict(train='annotations/a.json', val=line, test='annotations/c.json').items():
+        (folder/f'{split}2017.txt').write_text(name)
+        held = dict(id=Path(name).stem, image_path=f'{split}.jpg', labels=['a4_gender'])
+        if not Path(name).is_absolute() and '..' not in name:
+            path = folder/name
+            path.parent.mkdir(exist_ok=True, parents=True)
+            path.write_text(label if split == 'val' and label is not None else json.dumps(held))
+    return folder
+
+
+NOT_LABELS = {'[1]': 'is not a label file .TypeError', 'null': 'is not a label file', '{': 'is not a label file',
+    '{"id": "b"}': 'is not a label file .KeyError',
+    '{"id": "b", "image_path": 5, "labels": []}': 'image_path 5 is not a name',
+    '{"id": "x", "image_path": "b.jpg", "labels": []}': "is of another image, 'x'",
+    '{"id": "b", "image_path": "../b.jpg", "labels": []}': 'leaves the folder of the dataset',
+    '{"id": "b", "image_path": "b.jpg", "labels": ["hat"]}': "has label 'hat', which is not in attributes.tsv"}
+
+
+@pytest.mark.parametrize('label', NOT_LABELS)
+def test_label_files(tmp_path, label):
+    home = vispr(tmp_path, 'annotations/b.json', label)
+    with pytest.raises(BadInput, match=f'val2017.txt line 1: .*{NOT_LABELS[label]}'): read_official('vispr', home)
+
+
+@pytest.mark.parametrize('line', ['../b.json', '/etc/b.json', 'annotations/../../b.json'])
+def test_label_files_outside(tmp_path, line):
+    faults = []
+    m = read_official('vispr', vispr(tmp_path, line, None), on_fault=faults.append)
+    assert faults == [f'{tmp_path}/val2017.txt line 1: {line} leaves the folder of the dataset']
+    assert m.splits == ['test', 'train']
+
+
+def test_cut_archive(tmp_path):
+    home = vispr(tmp_path, 'annotations/b.json', None)
+    with tarfile.open(home/'labels.tar.gz', 'w:gz') as t: t.add(home/'annotations', 'annotations')
+    rows = read_official('vispr', home).rows
+    shutil.rmtree(home/'annotations')
+    assert read_official('vispr', home).rows == rows # out of the archive
+    (home/'labels.tar.gz').write_bytes((home/'labels.tar.gz').read_bytes()[:90])
+    with pytest.raises(BadInput, match=r'labels\.tar\.gz: not a whole archive'): read_official('vispr', home)
