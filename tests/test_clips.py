@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spact.anonymize_folder import anonymize, exit_code
+from spact.anonymize_folder import anonymize_files, exit_code
 from spact.video import open_stream, stream_pictures
 
 CLIPS = Path(__file__).parents[2]/'shared'/'data'/'clips'
@@ -19,7 +19,7 @@ def shown(path):
 
 @pytest.mark.skipif(not CLIPS.is_dir(), reason='no folder of real clips beside the project')
 def test_clips(tmp_path, record_property):
-    results = list(anonymize([CLIPS], tmp_path/'out'))
+    results = list(anonymize_files([CLIPS], tmp_path/'out'))
     bad = {r.job.path.name: r.problem for r in results if r.problem}
     assert set(bad) == {'corrupted.mp4', 'video_zero_bytes.avi'} and exit_code(results) == 1
     for name, problem in bad.items(): assert name in problem and '\n' not in problem
