@@ -1,7 +1,7 @@
 """SPAct: learn to anonymize video without privacy labels, and measure what is left.
 
-What most people type is here, and loaded when it is first used: `spact.load_model('light')` imports torch, `import spact`
-does not. Everything else is in the modules, such as `spact.minimax.step_a`."""
+What most people type is here, and loaded when it is first used: `spact.load_model('light')` imports torch, `import
+spact` does not. Everything else is in the modules, such as `spact.minimax.step_a`."""
 __version__ = "0.1.0"
 from typing import TYPE_CHECKING
 
