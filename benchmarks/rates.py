@@ -29,7 +29,7 @@ from spact.errors import BadInput
 from spact.export import BACKENDS, make_runner
 from spact.files import get_provenance
 from spact.models import UNMEASURED, Model, save_model
-from spact.unet import anonymiser as make_anonymizer
+from spact.unet import make_anonymizer as make_anonymizer
 
 
 # --- the time of a program --------------------------------------------------------------------------------------------
