@@ -139,7 +139,7 @@ def test_surface_is_lazy_and_whole():
     import spact
     assert spact.__all__ == SURFACE and set(SURFACE) <= set(dir(spact))
     for name in SURFACE: assert callable(getattr(spact, name)), name
-    with pytest.raises(AttributeError, match="module 'spact' has no attribute 'anonymize'"): spact.anonymize # noqa: B018
+    with pytest.raises(AttributeError, match="module 'spact' has no attribute 'anonymize_all'"): spact.anonymize_all # noqa: B018
 
 
 def test_type_checkers_see_the_surface():
