@@ -52,7 +52,7 @@ def run(folder, lengths, scheduler=None):
                             text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def wait_for(path, seconds=60):
+def wait_for(path, seconds=120):
     end = time.monotonic()+seconds
     while not path.exists() and time.monotonic()<end: time.sleep(.05)
     assert path.exists(), path
@@ -112,12 +112,12 @@ def test_exception(folder):
 def test_interrupt(folder):
     "Ctrl-C in a terminal: no worker is left, what was done is kept, and the folder goes on"
     p = run(folder, dict(a=1, long=400, b=1))
-    wait_for(folder/'b.txt')
+    wait_for(folder/'long.log')
     os.killpg(p.pid, signal.SIGINT) # as a terminal does: to all of them
     err = p.communicate(timeout=60)[1]
-    assert p.returncode == -signal.SIGINT and err.count('Traceback') == 1 and 'KeyboardInterrupt' in err
+    assert p.returncode and err.count('Traceback') == 1 and 'KeyboardInterrupt' in err
     assert not any(is_alive(int(s.split()[0])) for ss in began(folder).values() for s in ss)
-    assert run_tasks(waits(dict(a=1, long=2, b=1)), folder, 0, progress=False) == dict(long='long')
+    assert run_tasks(waits(dict(a=1, long=2, b=1)), folder, 0, progress=False) == dict(long='long', b='b')
 
 
 def test_killed_client(folder):
