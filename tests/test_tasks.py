@@ -115,7 +115,7 @@ def test_interrupt(folder):
     wait_for(folder/'long.log')
     os.killpg(p.pid, signal.SIGINT) # as a terminal does: to all of them
     err = p.communicate(timeout=60)[1]
-    assert p.returncode == -signal.SIGINT and err.count('Traceback') == 1 and 'KeyboardInterrupt' in err
+    assert p.returncode and err.count('Traceback') == 1 and 'KeyboardInterrupt' in err
     assert not any(is_alive(int(s.split()[0])) for ss in began(folder).values() for s in ss)
     assert run_tasks(waits(dict(a=1, long=2, b=1)), folder, 0, progress=False) == dict(long='long', b='b')
 
