@@ -178,6 +178,7 @@ def test_search(page, address):
 def test_explorers_without_a_kernel(page, address):
     page.goto(f'{address}/72_explorers.html')
     for title, steps in EXPLORERS.items(): play(page.get_by_role('group', name=title), steps)
+    page.goto(f'{address}/71_explorer.html')
     button = page.get_by_role('button', name='pressed: 0')
     button.click()
     page.get_by_role('button', name='pressed: 1').wait_for()
@@ -187,7 +188,7 @@ def test_a_mark_speaks(page, address):
     "Under the pointer, and for those who use the Tab key"
     page.goto(f'{address}/72_explorers.html')
     explorer = page.get_by_role('group', name='What was kept, and what leaks?')
-    says, marks = explorer.locator('.says'), explorer.locator('circle[tabindex]')
+    says, marks = explorer.locator('.says'), explorer.locator('g[tabindex]')
     assert says.inner_text().startswith('Point at a mark')
     marks.first.hover()
     assert re.match(r'raw, seed 0: top-1 \d\d\.\d %', says.inner_text())
