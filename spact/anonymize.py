@@ -7,7 +7,7 @@ __all__ = ['CONTAINERS', 'scale_size', 'prepare_model', 'anonymize_video']
 
 # %% ../nbs/76_anonymize.ipynb #0258de88
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from itertools import chain, islice

@@ -8,7 +8,7 @@ __all__ = ['FileResult', 'anonymize_files', 'exit_code', 'summarize_results', 'd
 # %% ../nbs/77_anonymize_folder.ipynb #b508698f
 import glob, os, tempfile, time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count

@@ -73,7 +73,7 @@ def _mix_colours(
 )->Tensor: # (B,3,3)
     "The linear part of a change of light."
     b, s, h = (v[:, None, None] for v in (brightness, saturation, 2*math.pi*hue))
-    I, third, axis, grey = (m.to(hue) for m in (_EYE, torch.full((3, 3), 1/3), _AXIS, _GREY.expand(3, 3))) # noqa: E741
+    I, third, axis, grey = (m.to(hue) for m in (_EYE, torch.full((3, 3), 1/3), _AXIS, _GREY.expand(3, 3)))
     turn = third+h.cos()*(I-third)+h.sin()*axis                                # Rodrigues
     return b*torch.lerp(grey, I, s)@turn
 

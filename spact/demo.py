@@ -6,7 +6,7 @@
 __all__ = ['keep_choices', 'run_demo', 'train_folder', 'evaluate_folder', 'name_shared', 'audit_folder']
 
 # %% ../nbs/80_demo.ipynb #20a4d6d6
-import json, time
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace

@@ -281,7 +281,7 @@ def read_frames(
     path:str|os.PathLike, # a video file
     idx:Iterable[int]|None=None, # (T,) frame numbers in any order, repeats allowed; None: every frame
 )->Tensor: # (T,H,W,3) uint8 RGB, upright, native size
-    """Read frames by number, counted from 0 in the order a player shows; `VideoError` rather than fewer or other frames.
+    """Read frames by number, from 0 in the order a player shows; `VideoError` rather than fewer or other frames.
 
     Parameters:
         path: a video file
