@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from anchors import definitions, is_public, parameters
+from anchors import decorated, definitions, is_public, parameters
 
 WIDTH = 120
 
@@ -19,9 +19,16 @@ def read_comment(line):
     return line.partition(' # ')[2].strip()
 
 
-def list_comments(o, lines):
+def lineage(o, classes):
+    "A definition after the classes of its module that it extends"
+    bases = [classes[b.id] for b in getattr(o, 'bases', ()) if getattr(b, 'id', None) in classes]
+    return [*(c for b in bases for c in lineage(b, classes)), o]
+
+
+def list_comments(o, lines, classes):
     "What is said about the parameters, fields and result of a definition, in sections of a docstring"
-    said = [(name, text) for name, i in parameters(o) if (text := read_comment(lines[i-1]))]
+    given = dict(p for c in lineage(o, classes) for p in parameters(c))
+    said = [(name, text) for name, i in given.items() if (text := read_comment(lines[i-1]))]
     given = [f'{name}: {text}' for name, text in said if name != 'return']
     back = [text for name, text in said if name == 'return']
     return [(title, rows) for title, rows in (('Parameters:', given), ('Returns:', back)) if rows]
@@ -43,9 +50,10 @@ def write_docstring(literal, sections, indent):
 def add_comments(source):
     "The source of a module with the comments beside parameters in the docstrings of its public definitions"
     lines, edits = source.split('\n'), []
+    classes = {o.name: o for o, _ in definitions(source) if isinstance(o, ast.ClassDef) and decorated(o, 'settings')}
     for o, _ in definitions(source):
         doc = o.body[0]
-        if not is_public(o) or ast.get_docstring(o) is None or not (sections := list_comments(o, lines)): continue
+        if not is_public(o) or ast.get_docstring(o) is None or not (sections := list_comments(o, lines, classes)): continue
         first, last = doc.lineno - 1, doc.end_lineno
         before = lines[first][:doc.col_offset]
         if before.strip() or lines[last-1].strip()[-1:] not in '"\'': continue # shares its line with code

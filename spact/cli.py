@@ -87,9 +87,9 @@ def choose(
 @cache
 def _read_comments()->dict: # name of a record -> field -> comment
     "Collect the comment of each field of `spact.config`."
-    from fastcore.docments import docments
     records = {k: v for k, v in vars(config).items() if is_dataclass(v) and v.__module__==config.__name__ and k[0]!='_'}
-    return {name: {k: v for k, v in docments(kind).items() if v} for name, kind in records.items()}
+    def read(kind): return re.findall(r'^    (\w+): (.+(?:\n {8}.+)*)', inspect.getdoc(kind), re.M)
+    return {name: {k: ' '.join(text.split()) for k, text in read(kind)} for name, kind in records.items()}
 
 def _write_default(
     field, # of a configuration

@@ -229,7 +229,53 @@ def _check_game(cfg): # what two choices demand of each other
 # %% ../nbs/01_config.ipynb #19753457
 @settings
 class GameConfig(_Starts):
-    "All choices of the game (Sec. 3.3); 1000 steps take about 8 minutes of one CPU core at 32x32 px."
+    """All choices of the game (Sec. 3.3); 1000 steps take about 8 minutes of one CPU core at 32x32 px.
+
+    Parameters:
+        fa: f_A [S]; 'paper' [P]; 'none': nothing is anonymized (Table 3)
+        ft: f_T: small [S], r3d18 [P]
+        fb: f_B of `ENCODERS`: small [S], resnet50 [P]; 'small+resnet50' (Table 6); or of `CLIP_ENCODERS`
+        members: f_B of each kind, differently initialised [P]; up to 4 in Wu et al.
+        combine: what f_A faces where there are several f_B [S]
+        weights_t: f_T's first weights: random [S] or pretrained
+        weights_b: f_B's: random [S] or pretrained ('kinetics' for clips)
+        objective: L_B [P]; 'supervised' needs private attributes
+        views: what f_B compares [S]; 'shared' [P], 'augment' [R]
+        n_frames: frames of an action clip [S]; 16 [R]
+        stride: frames from one to the next [R]
+        clips: clips in a batch of the action branch [S]; 24 [R]
+        n_frames_b: frames of a clip of f_B, where it compares clips [S]
+        pairs: videos in a batch of the privacy branch, two views each [S]; 64 [R]
+        min_gap: S_F: smallest distance of the two views of a pair, in frames [S]: two different frames
+        max_gap: S_F: largest distance; None: no limit [P]
+        short: S_F: a video without such a pair: an error, or its first and last frame [S]
+        tau: temperature of NT-Xent [R] and MoCo [S]
+        symmetric: NT-Xent from both views [R]; False: Eq. 5 as printed
+        queue: keys that MoCo remembers [S]; 65536 in MoCo
+        momentum: what an update leaves of MoCo's slow encoder [S]; .999 in MoCo
+        omega: weight of L_B in Eq. 9 [R]; in (0,1) in the paper
+        steps: updates of f_A [S]
+        norm_t: statistics of f_T's BatchNorm in step A [R]; or 'batch'
+        norm_b: statistics of f_B's BatchNorm in step A [R]; or 'batch'
+        rounded: f_T and f_B see f_A's output rounded to bytes, as it will be shared [S]; False [R]
+        fair: share of the steps, the last ones, with norm_b='batch' and rounded=True [S]; 0 [P]
+        updates_t: updates of f_T for each of f_A [S]; 1 [P]
+        updates_b: updates of f_B for each of f_A [S]; 1 [P]; 0: f_B stays frozen (Table 3)
+        restart_every: steps after which f_B begins afresh; 0: never [P]; 200 of 800 in Wu et al.
+        lr_a: Adam's learning rate for f_A [S]; 1e-4 [R]
+        lr_t: Adam's learning rate for f_T [S]; 1e-4 [R]
+        lr_b: Adam's learning rate for f_B [S]; 1e-4 [R]
+        warmup: steps in which the three learning rates rise to their value [R]: none
+        schedule: of the rates after that [R]; 'cosine': down to 0 at the end
+        init_steps_a: most updates of f_A towards the identity [S]
+        init_steps_t: most updates of f_T before the game [S]
+        init_steps_b: most updates of f_B before the game [S]
+        init_lr: peak of the one-cycle schedule of f_A's and f_T's start; f_B's is `lr_b` [S]
+        th_a0: end of Eq. 6: L1 on validation frames, mean over all values [S]; .01 [R]
+        th_t0: end of Eq. 7: L_T on validation clips, nats [S]
+        th_b0: end of Eq. 8: L_B on validation pairs, nats [S]
+        th_bmax: end of the game: L_B of step TB as a share of its ceiling [P]; None: all steps [S]
+    """
     _fits_together = model_validator(mode='after')(_check_game)
 
     @property
