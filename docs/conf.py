@@ -210,7 +210,8 @@ MOVED = { # a page that others may link to -> the one that has its content
     '73_bench': 'results/speed', '81_audit_report': '64_report'}
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta http-equiv="refresh" content="0; url={to}"><link rel="canonical" href="{to}"></head>
+<meta http-equiv="refresh" content="0; url={to}"><link rel="canonical" href="{to}">
+<link rel="icon" href="data:,"></head>
 <body><p>This page is now <a href="{to}">{to}</a>.</p></body></html>
 """
 
