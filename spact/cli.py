@@ -258,7 +258,7 @@ def _name_error(
         case OSError(): return f'{error.filename or "input or output"}: {error.strerror or error}', 2
 
 def _go_on(tokens): # the command that goes on with what Ctrl-C stopped
-    if not {'demo', 'train', 'evaluate', 'audit', 'table', 'protocol'} & set(tokens[:1]): return 'stopped'
+    if not {'demo', 'train', 'evaluate', 'audit', 'table', 'figure', 'protocol'} & set(tokens[:1]): return 'stopped'
     return f'stopped; go on with: {shlex.join(["spact", *(t for t in tokens if t!="--resume"), "--resume"])}'
 
 # %% ../nbs/90_cli.ipynb #77ebceb1
@@ -480,25 +480,60 @@ def _protocol(*protocols:Annotated[str, _option('Names of protocols; without one
     print(f'all numbers: {out/"metrics.json"}')
 
 # %% ../nbs/90_cli.ipynb #907b334f
+_NETS = Annotated[str|None, _option("Rows at the size of a CPU, small, or at the paper's. [default: as f_A]")]
+def _choose_nets(nets, cfg): return nets or ('paper' if cfg.game.fa=='paper' else 'small')
+
+def _run_tables(
+    tables:list, # of `pick_tables`
+    cfg:StudyConfig, # what all have in common
+    nets:str, # 'small' or 'paper'
+    place:tuple, # folder for the results, data sets, a manifest or None
+    work:_Work, # what carries it out
+    dry_run:bool, # only plan it
+    **arguments, # of the command, kept in config.json
+)->dict|None: # metrics.json; None after a dry run
+    "Run the studies that tables are made of, one after another in one folder, and print the tables."
+    from spact.paper_tables import choose_rows, describe_paper_table, group_tables, list_protocols
+    (out, data, manifest), metrics = place, None
+    arguments |= dict(data=data.keep(), nets=nets)
+    for i, group in enumerate(group_tables(tables)):
+        one, names = choose_rows(group, cfg, nets), list_protocols(group)
+        if dry_run: print(', '.join(one.methods))
+        source, work = data.name(*names) if names else _name_csv(manifest), replace(work, resume=work.resume or i>0)
+        metrics = _run_or_plan(out, source, one, work, dry_run, **arguments)
+    for t in tables if metrics else (): print(describe_paper_table(t, metrics, nets), end='\n\n')
+    if metrics: print(f'all numbers: {out/"metrics.json"}')
+    return metrics
+
+# %% ../nbs/90_cli.ipynb #23c1da53
 @app.command(name='table', sort_key=6, help_epilogue=SOURCES)
 @_with_settings(StudyConfig, 'attributes attackers insist', seeds=(0, 1, 2))
-def _table(*numbers:Annotated[int, _option('Tables of the paper: 1 or 2, or both; or out of 3, 4, 5 and 6.')],
-           manifest:Annotated[Path|None, Parameter(name='--data', help='For 3 to 6: CSV, or its folder.')]=None,
-           nets:Annotated[str, _option("Rows at the size of a CPU, small, or at the paper's.")]='small',
-           dry_run:DRY_RUN=False, data:_DataSets, work:_Work, choice:_Choices, cfg):
+def _table(*numbers:Annotated[int, _option('Tables of the paper, out of 1 to 6; 7: architectures of f_T.')],
+           manifest:Annotated[Path|None, Parameter(name='--data', help='For 3 to 7: CSV, or its folder.')]=None,
+           nets:_NETS=None, dry_run:DRY_RUN=False, data:_DataSets, work:_Work, choice:_Choices, cfg):
     "Run tables of the paper, and print them beside its own scores."
-    from spact.paper_tables import (choose_rows, compare_rows, describe_orders, describe_paper_table, list_protocols,
-                                    pick_tables)
+    from spact.paper_tables import compare_rows, describe_orders, pick_tables
     if not numbers: raise BadInput('table: name one or several, 1 to 6')
-    cfg, names = choose_rows(tables := pick_tables(numbers), cfg, nets), list_protocols(tables)
-    if not names and manifest is None: raise BadInput(f'--data: name the manifest for table {numbers[0]}')
-    out, kept = work.out or Path('spact-table'), dict(numbers=numbers, data=data.keep(), nets=nets)
-    if dry_run: print(', '.join(cfg.methods))
-    source = data.name(*names) if names else _name_csv(manifest)
-    metrics = _run_or_plan(out, source, cfg, work, dry_run, **kept, manifest=manifest and str(manifest))
-    for t in tables if metrics else (): print(describe_paper_table(t, metrics, nets), end='\n\n')
-    for t in tables if metrics else (): print(describe_orders(compare_rows(t, metrics, nets)), end='\n\n')
-    if metrics: print(f'all numbers: {out/"metrics.json"}')
+    if manifest and data.data_root: raise BadInput('--data and --data-root: a table runs on one of them; give one')
+    tables = pick_tables(numbers, 'ucf101-vispr' if data.data_root else 'own')
+    if not (manifest or data.data_root) and min(numbers)>2:
+        raise BadInput(f'--data: name the manifest for table {numbers[0]}, or, by --data-root, the data sets')
+    place, kept = (work.out or Path('spact-table'), data, manifest), dict(manifest=manifest and str(manifest))
+    nets = _choose_nets(nets, cfg)
+    if metrics := _run_tables(tables, cfg, nets, place, work, dry_run, numbers=numbers, **kept):
+        for t in tables: print(describe_orders(compare_rows(t, metrics, nets)), end='\n\n')
+
+# %% ../nbs/90_cli.ipynb #1c1f073a
+@app.command(name='figure', sort_key=6, help_epilogue=SOURCES)
+@_with_settings(StudyConfig, 'attackers insist')
+def _figure(number:Annotated[Literal[4], _option('Figure of the paper: 4, novel actions against attributes.')]=4, /, *,
+            nets:_NETS=None, dry_run:DRY_RUN=False, data:_DataSets, work:_Work, choice:_Choices, cfg):
+    "Run the two protocols of the paper's Fig. 4, and draw its trade-off beside the paper's."
+    from spact.paper_tables import FIGURE_4, plot_paper_table
+    out, nets = work.out or Path('spact-figure'), _choose_nets(nets, cfg)
+    if metrics := _run_tables([FIGURE_4], cfg, nets, (out, data, None), work, dry_run, number=number):
+        plot_paper_table(FIGURE_4, metrics, nets).savefig(out/f'figure-{number}.png', dpi=160)
+        print(f'figure: {out/f"figure-{number}.png"}')
 
 # %% ../nbs/90_cli.ipynb #1eaa7b1a
 @app.command(name='anonymize', sort_key=7)

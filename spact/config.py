@@ -319,13 +319,15 @@ VARIANTS = { # name -> what it changes in a `GameConfig`
     'none': dict(fa='none', omega=0., updates_b=0),                     # Table 3: no f_A
     'fa_only': dict(omega=0., updates_b=0),                             # f_A without f_B
     'frozen': dict(updates_b=0), 'spact': {}, 'spatio_temporal': dict(views='clips', pairs=12),
-    'far': dict(min_gap=65), 'near': dict(max_gap=7),                   # Table 4, beside 'spact'
+    'spact_stills': dict(views='augment'),                              # Tables 1 and 2: f_B on VISPR's stills [R]
+    'far': dict(min_gap=65, short='clamp'), 'near': dict(max_gap=7), # Table 4, beside 'spact'
     'far16': dict(min_gap=8), 'near16': dict(max_gap=2),                # the same in clips of 16 frames
     'moco': dict(objective='moco', init_steps_b=200), 'rotnet': dict(objective='rotnet'), # Table 5, beside 'spact'
     'mobilenetv1': dict(fb='mobilenetv1', init_steps_b=300), 'resnet50': dict(fb='resnet50'), # Table 6
     'resnet50+mobilenetv1': dict(fb='resnet50+mobilenetv1', init_steps_b=300),
     'small_mobilenet': dict(fb='small_mobilenet', init_steps_b=300),    # Table 6 at the CPU's size, beside 'spact'
     'small+small_mobilenet': dict(fb='small+small_mobilenet', init_steps_b=300),
+    'ft_mc3_18': dict(ft='mc3_18'), 'ft_r2plus1d_18': dict(ft='r2plus1d_18'), # Supp. E, beside 'spact'
     'supervised': dict(objective='supervised', omega=7.),               # Wu et al.
     'supervised_ensemble': dict(objective='supervised', omega=7., members=4, combine='strongest', restart_every=200)}
 LEARNED = *VARIANTS, 'noisy' # methods whose f_A is trained here
