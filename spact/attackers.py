@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from .action import make_action_net
-from .augment import Augment
+from .augment import RELEASE, Augment, take_middle
 from .bank import Bank
-from .config import ATTACKERS, AttackConfig
+from .config import ATTACKERS, CLIP_ENCODERS, AttackConfig
 from .core import generator, seeded
 from .errors import BadInput
 from .game import channels_last
@@ -32,7 +32,7 @@ def fit_attacker(
     net:nn.Module, # a fresh network
     loss:Callable, # network and step k -> () float: the training loss of one batch
     steps:int, # the full budget S
-    cfg:AttackConfig, # `lr`, `decay`
+    cfg:AttackConfig, # `optimizer`, `lr`, `decay`, `schedule`
     on_step:Callable|None=None, # called with (updates made, updates in all)
 )->tuple[nn.Module,nn.Module]: # the attackers with half and with full budget, in evaluation mode
     """Train an attacker with half its budget and with all of it.
@@ -41,18 +41,19 @@ def fit_attacker(
         net: a fresh network
         loss: network and step k -> () float: the training loss of one batch
         steps: the full budget S
-        cfg: `lr`, `decay`
+        cfg: `optimizer`, `lr`, `decay`, `schedule`
         on_step: called with (updates made, updates in all)
 
     Returns:
         the attackers with half and with full budget, in evaluation mode
     """
-    opt = torch.optim.AdamW(net.parameters(), cfg.lr, weight_decay=cfg.decay)
+    make = dict(adamw=torch.optim.AdamW, adam=torch.optim.Adam)[cfg.optimizer]
+    opt = make(net.parameters(), cfg.lr, weight_decay=cfg.decay)
     leave, half, made = int(.35*steps), steps//2, 0
     def run(net, opt, start, end, budget):
         nonlocal made
         for k in range(start, end):
-            for group in opt.param_groups: group['lr'] = cfg.lr*_level(k, budget)
+            if cfg.schedule=='falling': opt.param_groups[0]['lr'] = cfg.lr*_level(k, budget)
             net.train()
             opt.zero_grad(); loss(net, k).backward(); opt.step()
             made += 1
@@ -63,11 +64,14 @@ def fit_attacker(
     return early, run(net, opt, leave, steps, steps)
 
 # %% ../nbs/52_attackers.ipynb #beb83544
+def _augment(cfg): # how training clips and frames are changed
+    return replace(RELEASE, shift=cfg.shift) if cfg.augment=='release' else Augment(cfg.flip, cfg.shift)
+
 def attack_action(
     bank:Bank, # anonymized training videos
     y:Tensor, # (N,) int64: their actions; or (N,K) float in {0,1}
     n_classes:int, # K
-    cfg:AttackConfig, # `ft`, `n_frames`, `stride`, and the budget
+    cfg:AttackConfig, # `ft`, `n_frames`, `stride`, `augment`, and the budget
     seed:int=0, # of weights and batches
     on_step:Callable|None=None, # see `fit_attacker`
 )->tuple[nn.Module,nn.Module]: # half and full budget
@@ -77,27 +81,27 @@ def attack_action(
         bank: anonymized training videos
         y: (N,) int64: their actions; or (N,K) float in {0,1}
         n_classes: K
-        cfg: `ft`, `n_frames`, `stride`, and the budget
+        cfg: `ft`, `n_frames`, `stride`, `augment`, and the budget
         seed: of weights and batches
         on_step: see `fit_attacker`
 
     Returns:
         half and full budget
     """
-    with seeded(seed, "f'_T"): net = channels_last(make_action_net(cfg.ft, n_classes)).to(bank.device)
+    with seeded(seed, "f'_T"): net = channels_last(make_action_net(cfg.ft, n_classes, cfg.weights_t)).to(bank.device)
     def loss(net, k):
         g = generator(seed, "f'_T", k)
         i = torch.randint(len(bank), (cfg.batch_t,), generator=g)
         x = bank.take(i, sample_clip(bank.n_frames[i], cfg.n_frames, cfg.stride, g))
-        return loss_t(net(Augment(cfg.flip, cfg.shift)(x, g)), y[i].to(x.device))
-    return fit_attacker(net, loss, cfg.steps_t, cfg, on_step)
+        return loss_t(net(_augment(cfg)(x, g)), y[i].to(x.device))
+    return fit_attacker(net, loss, cfg.count_updates('t', len(bank)), cfg, on_step)
 
 # %% ../nbs/52_attackers.ipynb #8cda6444
 @torch.no_grad()
 def score_action(
     net:nn.Module, # f'_T
     bank:Bank, # anonymized videos
-    cfg:AttackConfig, # `views` clips a video, `n_frames`, `stride`
+    cfg:AttackConfig, # `views` clips a video, `n_frames`, `stride`, `middle`
     batch:int=64, # videos at a time
     several:bool=False, # a video may have several actions: each has a probability of its own
 )->Tensor: # (N,K) float: probabilities of the actions, mean over the clips
@@ -106,7 +110,7 @@ def score_action(
     Parameters:
         net: f'_T
         bank: anonymized videos
-        cfg: `views` clips a video, `n_frames`, `stride`
+        cfg: `views` clips a video, `n_frames`, `stride`, `middle`
         batch: videos at a time
         several: a video may have several actions: each has a probability of its own
 
@@ -116,7 +120,7 @@ def score_action(
     out, squash = [], torch.sigmoid if several else lambda z: z.softmax(1)
     for i in torch.arange(len(bank)).split(batch):
         idx = space_clips(bank.n_frames[i], cfg.n_frames, cfg.stride, cfg.views)         # (B,views,T)
-        clips = bank.take(i.repeat_interleave(cfg.views), idx.flatten(0, 1))
+        clips = take_middle(bank.take(i.repeat_interleave(cfg.views), idx.flatten(0, 1)), cfg.middle)
         out.append(squash(net(clips)).unflatten(0, (-1, cfg.views)).mean(1).cpu())
     return torch.cat(out)
 
@@ -149,7 +153,7 @@ class Standardize(nn.Module):
 def attack_attributes(
     bank:Bank, # anonymized training videos
     p:Tensor, # (N,P) float in {0,1}: their private attributes
-    cfg:AttackConfig, # `fb`, `width`, and the budget
+    cfg:AttackConfig, # `fb`, `width`, `standardize`, `augment`, `lr_b`, and the budget
     seed:int=0, # of weights and batches
     on_step:Callable|None=None, # see `fit_attacker`
 )->tuple[nn.Module,nn.Module]: # half and full budget
@@ -158,7 +162,7 @@ def attack_attributes(
     Parameters:
         bank: anonymized training videos
         p: (N,P) float in {0,1}: their private attributes
-        cfg: `fb`, `width`, and the budget
+        cfg: `fb`, `width`, `standardize`, `augment`, `lr_b`, and the budget
         seed: of weights and batches
         on_step: see `fit_attacker`
 
@@ -166,17 +170,18 @@ def attack_attributes(
         half and full budget
     """
     clips = cfg.n_frames_b>1
-    kw = dict(clips=clips) | (dict(width=cfg.width) if cfg.fb=='small' else {})
+    kw = dict(clips=clips, weights=cfg.weights_b) | (dict(width=cfg.width) if cfg.fb=='small' else {})
     with seeded(seed, "f'_B"):
         net = channels_last(make_attribute_net(cfg.fb, p.shape[1], **kw))
-        net = nn.Sequential(Standardize(bank), net).to(bank.device)
+        net = nn.Sequential(Standardize(bank) if cfg.standardize else nn.Identity(), net).to(bank.device)
     def loss(net, k):
         g = generator(seed, "f'_B", k)
         i = torch.randint(len(bank), (cfg.batch_b,), generator=g)
         x = bank.take(i, sample_clip(bank.n_frames[i], cfg.n_frames_b, cfg.stride, g))
-        x = Augment(cfg.flip, cfg.shift)(x, g)
+        x = _augment(cfg)(x, g)
         return F.binary_cross_entropy_with_logits(net(x if clips else x[:, :, 0]), p[i].to(x.device))
-    return fit_attacker(net, loss, cfg.steps_b, cfg, on_step)
+    own = replace(cfg, lr=cfg.lr_b or cfg.lr)
+    return fit_attacker(net, loss, cfg.count_updates('b', len(bank)), own, on_step)
 
 # %% ../nbs/52_attackers.ipynb #4216164f
 @torch.no_grad()
@@ -231,6 +236,8 @@ def make_recipes(
     for name in names:
         change = _recipe(name)
         times, of = change.pop('times', 1), change.pop('reads', reads)
-        if of==reads: found[name] = replace(cfg, **dict(steps_t=cfg.steps_t*times, steps_b=cfg.steps_b*times) | change)
+        if change.get('n_frames_b', 1)>1 and cfg.fb not in CLIP_ENCODERS: change['fb'] = 'r3d18'
+        budget = {k: getattr(cfg, k)*times for k in ('steps_t', 'epochs_t', 'steps_b', 'epochs_b')}
+        if of==reads: found[name] = replace(cfg, **budget | change)
     if not found: raise BadInput(f'attackers: none of {", ".join(names)} reads the {reads}; add usual')
     return found

@@ -118,7 +118,7 @@ def _attack_pixels(
         j = sample_clip(raw.n_frames[i], 1, 1, g)
         off = (net(shown.take(i, j)[:, :, 0])-raw.take(i, j)[:, :, 0]).abs()
         return (off-.5/255).clamp(min=0).square().mean()
-    return fit_attacker(net, loss, cfg.steps_b, cfg, on_step)
+    return fit_attacker(net, loss, cfg.count_updates('b', len(raw)), cfg, on_step)
 
 # %% ../nbs/56_auditing.ipynb #42c7ff9b
 def _restore_bank(
@@ -247,7 +247,7 @@ def _attack_links(
         j = _draw_mates(unit, i, g)
         a, b = sample_clip(raw.n_frames[i], 1, 1, g), sample_clip(raw.n_frames[j], 1, 1, g) # two moments
         return _link_loss(net.raw(raw.take(i, a)[:, :, 0]), net.shown(shown.take(j, b)[:, :, 0]), unit[i])
-    return fit_attacker(net, loss, cfg.steps_b, cfg, on_step)
+    return fit_attacker(net, loss, cfg.count_updates('b', len(raw)), cfg, on_step)
 
 # %% ../nbs/56_auditing.ipynb #90f356ff
 @torch.no_grad()

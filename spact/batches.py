@@ -20,7 +20,7 @@ from .sampler import SF, lay_clip, sample_clip, take_views
 # %% ../nbs/41_batches.ipynb #8080a92a
 def draw_clips(
     split:Split, # decoded videos and their actions
-    cfg:GameConfig, # gives `clips`, `n_frames`, `stride`
+    cfg:GameConfig, # gives `clips`, `n_frames`, `stride`, `augment`
     g:torch.Generator, # where the choice comes from
     n:int|None=None, # how many clips; None: `clips`
 )->tuple[Tensor,Tensor]: # x (B,3,T,H,W) float in [0,1] and y (B,) int64
@@ -28,7 +28,7 @@ def draw_clips(
 
     Parameters:
         split: decoded videos and their actions
-        cfg: gives `clips`, `n_frames`, `stride`
+        cfg: gives `clips`, `n_frames`, `stride`, `augment`
         g: where the choice comes from
         n: how many clips; None: `clips`
 
@@ -38,7 +38,9 @@ def draw_clips(
     bank = split.bank
     i = torch.randint(len(bank), (n or cfg.clips,), generator=g)
     x = bank.take(i, sample_clip(bank.n_frames[i], cfg.n_frames, cfg.stride, g))
-    return x, split.y[i].to(x.device)
+    return _augment(cfg, x, g), split.y[i].to(x.device)
+
+def _augment(cfg, x, g): return x if cfg.augment=='none' else RELEASE(x, g) # one draw for a clip
 
 # %% ../nbs/41_batches.ipynb #a5811cd8
 class Views(NamedTuple):
@@ -132,7 +134,7 @@ class TwoFrames:
             of `n` different videos, or of all if they are fewer
         """
         i = torch.randperm(len(bank), generator=g)[:n or self.cfg.pairs]
-        v0, v1 = self._take(bank, i, g)
+        v0, v1 = (self._change(v, g) for v in self._take(bank, i, g))
         return Views(v0, v1, None if p is None else p[i].to(v0.device))
 
     def check(self, bank:Bank)->None: # decoded videos
@@ -147,6 +149,7 @@ class TwoFrames:
         return SF(self.cfg.min_gap, self.cfg.max_gap, short=self.cfg.short)(n_frames, g, stride=stride)
 
     def _take(self, bank, i, g): return bank.take(i, self._choose(bank.n_frames[i], g)).unbind(2)
+    def _change(self, v, g): return _augment(self.cfg, v, g) # each view has a draw of its own
     def _starts(self, bank): return bank.n_frames # (N,): places where a view may begin
     def _refuse_short(self, bank): _refuse(self, bank)
     def _draw_both(self, train, g, shown, p): return draw_clips(train, self.cfg, g), self.draw(shown, g, p)
@@ -183,7 +186,9 @@ class TwoCrops(TwoFrames):
 
     def _take(self, bank, i, g):
         im = bank.take(i, sample_clip(bank.n_frames[i], 1, 1, g))[:, :, 0]
-        return RELEASE(im, g), RELEASE(im, g)
+        return im, im
+
+    def _change(self, v, g): return RELEASE(v, g)
 
 # %% ../nbs/41_batches.ipynb #ff59a22d
 class SharedFrames(TwoFrames):
@@ -200,7 +205,7 @@ class SharedFrames(TwoFrames):
         if shown is not bank:
             raise BadInput("views 'shared' are frames of the clips that f_T sees; f_B cannot be shown others")
         i = torch.randperm(len(bank), generator=g)[:self.cfg.clips] # different videos, for each is a negative
-        x = bank.take(i, sample_clip(bank.n_frames[i], n, stride, g))
+        x = _augment(self.cfg, bank.take(i, sample_clip(bank.n_frames[i], n, stride, g)), g)
         pair = self._choose(torch.full((len(i),), n), g, stride)
         return (x, train.y[i].to(x.device)), Moments(pair, None if p is None else p[i].to(x.device))
 

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['ENCODERS', 'CLIP_ENCODERS', 'VARIANTS', 'LEARNED', 'BASELINES', 'ATTACKERS', 'AUDITORS', 'PRESETS',
-           'settings', 'make_config', 'Reading', 'MarionetteConfig', 'GameConfig', 'EngineConfig', 'AttackConfig',
-           'StudyConfig', 'DemoConfig', 'preset', 'AnonymizeConfig', 'upgrade']
+           'settings', 'make_config', 'Reading', 'MarionetteConfig', 'GameConfig', 'vary_game', 'EngineConfig',
+           'AttackConfig', 'StudyConfig', 'DemoConfig', 'preset', 'AnonymizeConfig', 'upgrade']
 
 # %% ../nbs/01_config.ipynb #bd239f2c
-from dataclasses import field, fields, is_dataclass
+from dataclasses import field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from functools import wraps
 from typing import Annotated, Literal, TypeVar, dataclass_transform
@@ -167,6 +167,7 @@ class _Views(_Players):
     min_gap:_Whole=1 # S_F: smallest distance of the two views of a pair, in frames [S]: two different frames
     max_gap:_Whole|None=None # S_F: largest distance; None: no limit [P]
     short:Literal['error','clamp']='error' # S_F: a video without such a pair: an error, or its first and last frame [S]
+    augment:Literal['none','release']='none' # clips and pairs as they are [S], or by the recipe of `spact.augment` [R]
 
 # %% ../nbs/01_config.ipynb #1975345a
 @settings
@@ -176,6 +177,7 @@ class _Losses(_Views):
     queue:_Count=384 # keys that MoCo remembers [S]; 65536 in MoCo
     momentum:Annotated[float, Field(ge=0, lt=1)]=.99 # what an update leaves of MoCo's slow encoder [S]; .999 in MoCo
     omega:_Amount=1. # weight of L_B in Eq. 9 [R]; in (0,1) in the paper
+    weigh_b:Literal['mean','ntxent']='mean' # supervised L_B: mean over attributes [S], or weighed like NT-Xent [S]
 
 # %% ../nbs/01_config.ipynb #1975345c
 _Norm = Literal['running','batch']
@@ -199,17 +201,31 @@ class _Steps(_Losses):
 # %% ../nbs/01_config.ipynb #1975345e
 @settings
 class _Starts(_Steps):
-    init_steps_a:_Count=300 # most updates of f_A towards the identity [S]
-    init_steps_t:_Count=250 # most updates of f_T before the game [S]
-    init_steps_b:_Count=80 # most updates of f_B before the game [S]
+    init_steps_a:_Whole=300 # most updates of f_A towards the identity [S]; 0: as many as its epochs
+    init_steps_t:_Whole=250 # most updates of f_T before the game [S]; 0: as many as its epochs
+    init_steps_b:_Whole=80 # most updates of f_B before the game [S]; 0: as many as its epochs
+    init_epochs_a:_Amount=0. # most passes of f_A over the training videos; 0: no such limit [S]; 20 [R]
+    init_epochs_t:_Amount=0. # of f_T; 0: no such limit [S]; 50 [R]
+    init_epochs_b:_Amount=0. # of f_B; 0: no such limit [S]; 160 [R]
     init_lr:_Rate=4e-3 # peak of the one-cycle schedule of f_A's and f_T's start; f_B's is `lr_b` [S]
-    th_a0:_Amount=.02 # end of Eq. 6: L1 on validation frames, mean over all values [S]; .01 [R]
-    th_t0:_Amount=.3 # end of Eq. 7: L_T on validation clips, nats [S]
-    th_b0:_Amount=.3 # end of Eq. 8: L_B on validation pairs, nats [S]
+    th_a0:_Amount=.02 # end of Eq. 6: L1 on validation frames, mean over all values [S]; .01 [R]; 0: none
+    th_t0:_Amount=.3 # end of Eq. 7: L_T on validation clips, nats [S]; 0: none
+    th_b0:_Amount=.3 # end of Eq. 8: L_B on validation pairs, nats [S]; 0: none
     th_bmax:_Share|None=None # end of the game: L_B of step TB as a share of its ceiling [P]; None: all steps [S]
+
+# %% ../nbs/01_config.ipynb #4afe31cf
+def _count_updates(steps, epochs, n, batch): # the smaller of two limits, of which 0 is none
+    passes = max(1, round(epochs*n/batch)) if epochs else 0
+    return min(steps, passes) if steps and passes else steps or passes
+
+def _check_limits(cfg, names): # a budget in updates, in epochs, or in both
+    for n in names:
+        if not (getattr(cfg, n) or getattr(cfg, n.replace('steps', 'epochs'))):
+            raise ValueError(f"{n} and {n.replace('steps', 'epochs')} must not both be 0: one of them is the budget")
 
 # %% ../nbs/01_config.ipynb #1975345f
 def _check_game(cfg): # what two choices demand of each other
+    _check_limits(cfg, ('init_steps_a', 'init_steps_t', 'init_steps_b'))
     known = CLIP_ENCODERS if cfg.views=='clips' else ENCODERS
     if wrong := [n for n in cfg.fb.split('+') if n not in known]:
         several = f"{', '.join(known)}, or several joined by '+'"
@@ -225,6 +241,65 @@ def _check_game(cfg): # what two choices demand of each other
     if cfg.objective=='moco' and cfg.queue<cfg.pairs:
         raise ValueError(f'queue must hold a batch, at least pairs={cfg.pairs}, got {cfg.queue}')
     return cfg
+
+# %% ../nbs/01_config.ipynb #687179a6
+_PAPER_PLAYERS = { # field -> (value, source, why)
+    'fa': ('paper', 'P', 'Sec. 5.2: a UNet; its widths are those of the release'),
+    'ft': ('r3d18', 'P', 'Sec. 5.2: R3D-18; the stride of its last stage as in the release'),
+    'fb': ('resnet50', 'P', 'Sec. 5.2: ResNet-50; the head 2048-2048-128 as in the release'),
+    'members': (1, 'P', 'one f_B'),
+    'combine': ('mean', 'S', 'plays no part where there is one f_B'),
+    'weights_t': ('none', 'R', 'pretrained weights are an option there, and off'),
+    'weights_b': ('none', 'R', 'the line that would load a pretrained trunk is commented out'),
+    'objective': ('ntxent', 'P', 'Eq. 5'),
+    'views': ('frames', 'P', 'Secs. 3.2.2 and 5.5: two frames of a video; 64 frames apart fit into no clip of 16'),
+    'n_frames': (16, 'R', 'frames of a clip'),
+    'stride': (2, 'R', 'frames from one to the next'),
+    'clips': (24, 'R', 'clips of UCF101 in a batch'),
+    'n_frames_b': (16, 'S', 'as many as f_T sees; the paper leaves the clips of Table 3 to its supplement'),
+    'pairs': (64, 'R', 'images of VISPR in a batch'),
+    'min_gap': (1, 'S', 'two different frames'),
+    'max_gap': (None, 'P', 'Table 4, first row: no constraint'),
+    'short': ('error', 'S', 'a film without such a pair is named, not passed over'),
+    'augment': ('release', 'P', 'Sec. 5.2: the same augmentations for all; which ones is from the release')}
+
+# %% ../nbs/01_config.ipynb #de916a03
+_PAPER_TURNS = { # field -> (value, source, why)
+    'tau': (.1, 'R', 'temperature'),
+    'symmetric': (False, 'P', 'Eq. 5 as printed: one view is the anchor'),
+    'queue': (4096, 'S', 'fewer than the training videos, or a video is a negative of itself'),
+    'momentum': (.999, 'S', "MoCo's own"),
+    'omega': (1., 'R', 'a factor of 1 on L_T; the paper gives the range (0,1) and no value'),
+    'weigh_b': ('ntxent', 'S', 'a mean over 1,926 attributes would weigh 0.17 nats against 13.8'),
+    'steps': (22_500, 'R', '300 epochs of 75 updates of f_A each'),
+    'norm_t': ('running', 'R', 'f_T is in evaluation mode in step A'),
+    'norm_b': ('running', 'R', 'f_B is in evaluation mode in step A'),
+    'rounded': (False, 'R', 'floating-point numbers between the networks'),
+    'fair': (0., 'P', 'one way of playing from beginning to end'),
+    'updates_t': (1, 'P', 'Sec. 3.3: the steps alternate'),
+    'updates_b': (1, 'P', 'Sec. 3.3: the steps alternate'),
+    'restart_every': (0, 'P', 'f_B learns on'),
+    'lr_a': (1e-4, 'R', 'Adam'), 'lr_t': (1e-4, 'R', 'Adam'), 'lr_b': (1e-4, 'R', 'Adam'),
+    'warmup': (0, 'R', 'a warm-up is defined there and not used'),
+    'schedule': ('constant', 'R', 'no drop')}
+
+# %% ../nbs/01_config.ipynb #62a5307f
+_PAPER_STARTS = { # field -> (value, source, why)
+    'init_steps_a': (0, 'R', 'by epochs'), 'init_steps_t': (0, 'R', 'by epochs'), 'init_steps_b': (0, 'R', 'by epochs'),
+    'init_epochs_a': (20, 'R', 'the stored weights that its game begins with'),
+    'init_epochs_t': (50, 'R', 'the stored weights: 62.62 % on UCF101'),
+    'init_epochs_b': (160, 'R', 'the stored weights'),
+    'init_lr': (1e-3, 'R', 'of f_A: Adam; of f_T it is not known'),
+    'th_a0': (.01, 'R', 'L1 of the stored weights'),
+    'th_t0': (0., 'R', 'no value is known: the epochs decide'),
+    'th_b0': (0., 'R', 'no value is known: the epochs decide'),
+    'th_bmax': (None, 'R', 'no value is known: all steps are played')}
+_PAPER_GAME = _PAPER_PLAYERS | _PAPER_TURNS | _PAPER_STARTS
+_RELEASE_GAME = _PAPER_GAME | {
+    'views': ('augment', 'R', 'two augmentations of one still; there is no S_F'),
+    'symmetric': (True, 'R', 'each view is the anchor once')}
+
+def _values(table): return {k: v for k, (v, *_) in table.items()}
 
 # %% ../nbs/01_config.ipynb #19753457
 @settings
@@ -249,11 +324,13 @@ class GameConfig(_Starts):
         min_gap: S_F: smallest distance of the two views of a pair, in frames [S]: two different frames
         max_gap: S_F: largest distance; None: no limit [P]
         short: S_F: a video without such a pair: an error, or its first and last frame [S]
+        augment: clips and pairs as they are [S], or by the recipe of `spact.augment` [R]
         tau: temperature of NT-Xent [R] and MoCo [S]
         symmetric: NT-Xent from both views [R]; False: Eq. 5 as printed
         queue: keys that MoCo remembers [S]; 65536 in MoCo
         momentum: what an update leaves of MoCo's slow encoder [S]; .999 in MoCo
         omega: weight of L_B in Eq. 9 [R]; in (0,1) in the paper
+        weigh_b: supervised L_B: mean over attributes [S], or weighed like NT-Xent [S]
         steps: updates of f_A [S]
         norm_t: statistics of f_T's BatchNorm in step A [R]; or 'batch'
         norm_b: statistics of f_B's BatchNorm in step A [R]; or 'batch'
@@ -267,13 +344,16 @@ class GameConfig(_Starts):
         lr_b: Adam's learning rate for f_B [S]; 1e-4 [R]
         warmup: steps in which the three learning rates rise to their value [R]: none
         schedule: of the rates after that [R]; 'cosine': down to 0 at the end
-        init_steps_a: most updates of f_A towards the identity [S]
-        init_steps_t: most updates of f_T before the game [S]
-        init_steps_b: most updates of f_B before the game [S]
+        init_steps_a: most updates of f_A towards the identity [S]; 0: as many as its epochs
+        init_steps_t: most updates of f_T before the game [S]; 0: as many as its epochs
+        init_steps_b: most updates of f_B before the game [S]; 0: as many as its epochs
+        init_epochs_a: most passes of f_A over the training videos; 0: no such limit [S]; 20 [R]
+        init_epochs_t: of f_T; 0: no such limit [S]; 50 [R]
+        init_epochs_b: of f_B; 0: no such limit [S]; 160 [R]
         init_lr: peak of the one-cycle schedule of f_A's and f_T's start; f_B's is `lr_b` [S]
-        th_a0: end of Eq. 6: L1 on validation frames, mean over all values [S]; .01 [R]
-        th_t0: end of Eq. 7: L_T on validation clips, nats [S]
-        th_b0: end of Eq. 8: L_B on validation pairs, nats [S]
+        th_a0: end of Eq. 6: L1 on validation frames, mean over all values [S]; .01 [R]; 0: none
+        th_t0: end of Eq. 7: L_T on validation clips, nats [S]; 0: none
+        th_b0: end of Eq. 8: L_B on validation pairs, nats [S]; 0: none
         th_bmax: end of the game: L_B of step TB as a share of its ceiling [P]; None: all steps [S]
     """
     _fits_together = model_validator(mode='after')(_check_game)
@@ -287,9 +367,22 @@ class GameConfig(_Starts):
         """
         return self.views=='clips'
 
+    def count_start(self, player:Literal['a','t','b'], n:int)->int: # most updates; of so many training videos
+        """Count the updates of a start: the smaller of its two limits.
+
+        Parameters:
+            player: most updates; of so many training videos
+            n: most updates; of so many training videos
+
+        Returns:
+            most updates; of so many training videos
+        """
+        batch = dict(a=min(self.pairs, 16), t=self.clips, b=self.pairs)[player]
+        return _count_updates(getattr(self, f'init_steps_{player}'), getattr(self, f'init_epochs_{player}'), n, batch)
+
     @classmethod
     def paper(cls, **kw)->'GameConfig': # 24 clips of 16 frames, 64 pairs, 112x112 px: for a GPU
-        """The published size, with the release's batches and learning rates.
+        """The published size: the paper's text, and the release where it is silent.
 
         Parameters:
             kw: 24 clips of 16 frames, 64 pairs, 112x112 px: for a GPU
@@ -297,9 +390,19 @@ class GameConfig(_Starts):
         Returns:
             24 clips of 16 frames, 64 pairs, 112x112 px: for a GPU
         """
-        return cls(**dict(fa='paper', ft='r3d18', fb='resnet50', n_frames=16, n_frames_b=16, clips=24, pairs=64,
-                          steps=37_000, updates_t=1, updates_b=1, lr_a=1e-4, lr_t=1e-4, lr_b=1e-4, init_lr=1e-3,
-                          th_a0=.01, fair=0.) | kw)
+        return cls(**_values(_PAPER_GAME) | kw)
+
+    @classmethod
+    def release(cls, **kw)->'GameConfig': # two augmentations of each still instead of two frames
+        """The game as the authors' release plays it.
+
+        Parameters:
+            kw: two augmentations of each still instead of two frames
+
+        Returns:
+            two augmentations of each still instead of two frames
+        """
+        return cls(**_values(_RELEASE_GAME) | kw)
 
     @classmethod
     def tiny(cls, **kw)->'GameConfig': # for tests: two seconds on one core
@@ -333,6 +436,26 @@ VARIANTS = { # name -> what it changes in a `GameConfig`
 LEARNED = *VARIANTS, 'noisy' # methods whose f_A is trained here
 BASELINES = 'raw', 'downsample2', 'downsample4', 'black', 'blur_strong', 'blur_weak' # methods that need no training
 
+# %% ../nbs/01_config.ipynb #3045c04a
+def vary_game(
+    cfg:GameConfig, # the usual game
+    name:str, # of `VARIANTS`; any other method plays the usual one
+)->GameConfig: # the game of that row
+    """Make the game of a row of Tables 3 to 6.
+
+    Parameters:
+        cfg: the usual game
+        name: of `VARIANTS`; any other method plays the usual one
+
+    Returns:
+        the game of that row
+    """
+    change = dict(VARIANTS.get(name, {}))
+    if cfg.init_epochs_b: change.pop('init_steps_b', None)
+    if cfg.weigh_b!='mean' and change.get('objective')=='supervised': del change['omega']
+    if change.get('views')=='clips' and cfg.fb not in CLIP_ENCODERS: change |= dict(fb='r3d18', pairs=cfg.clips)
+    return replace(cfg, **change)
+
 # %% ../nbs/01_config.ipynb #cea85eea
 @settings
 class EngineConfig:
@@ -359,49 +482,121 @@ class EngineConfig:
     save_every:_Count=50 # steps from one checkpoint of a run to the next [S]
     keep_every:_Whole=0 # steps from one checkpoint that stays to the next, to look back at a game [S]; 0: none stays
 
+# %% ../nbs/01_config.ipynb #23257d6a
+@settings
+class _Budgets:
+    ft:_ActionNet='small' # f'_T [S]; 'r3d18' [P]
+    fb:str='small' # f'_B, one of `ENCODERS` [S]; 'resnet50' [P]; of clips one of `CLIP_ENCODERS`
+    n_frames_b:_Count=1 # frames of a clip for f'_B; 1: single frames [P]
+    weights_t:Literal['none','kinetics']='none' # first weights of f'_T: random [S] or pretrained
+    weights_b:Literal['none','imagenet','kinetics']='none' # of f'_B: random [S] or pretrained
+    width:_Count=24 # of a small f'_B: wider than the f_B of the game, so that it is the stronger one [S]
+    n_frames:_Count=8 # frames of a clip for f'_T [S]; 16 [R]
+    stride:_Count=2 # frames from one to the next [R]
+    views:_Count=4 # clips of f'_T and frames of f'_B averaged for one video of the test [S]; 5 clips [R]
+    middle:Annotated[float, Field(gt=0, le=1)]=1. # what f'_T is tested on: this share of the side [S]; .8 [R]
+    steps_t:_Whole=2000 # full budget of f'_T, updates [S]; 0: as many as its epochs
+    epochs_t:_Amount=0. # most passes of f'_T over its training videos; 0: no such limit [S]
+    batch_t:_Count=16 # clips [S]
+    steps_b:_Whole=2000 # full budget of f'_B, updates [S]; 0: as many as its epochs
+    epochs_b:_Amount=0. # most passes of f'_B over its training videos; 0: no such limit [S]
+    batch_b:_Count=64 # frames, one of each video [S]
+
+# %% ../nbs/01_config.ipynb #3f1efcea
+_PAPER_ATTACK = { # field -> (value, source, why)
+    'ft': ('r3d18', 'P', 'Sec. 5.2: R3D-18'), 'fb': ('resnet50', 'P', 'Sec. 5.2: ResNet-50'),
+    'n_frames_b': (1, 'P', 'Sec. 4: private attributes are read from images'),
+    'weights_t': ('none', 'R', 'its attackers on UCF101 begin with random weights; Kinetics is an option there'),
+    'weights_b': ('none', 'S', 'as f\'_T, so that both sides have seen the same'),
+    'width': (24, 'S', 'plays no part with a ResNet-50'),
+    'n_frames': (16, 'R', 'as in the game'), 'stride': (2, 'R', 'as in the game'),
+    'views': (5, 'R', 'clips of a test video, whose probabilities are averaged'),
+    'middle': (.8, 'R', 'the middle of each frame: 192 of 240 pixels'),
+    'steps_t': (0, 'S', 'by epochs'), 'epochs_t': (100, 'S', 'TeD-SPAD: 100; StegaVAR: 100 to 200'),
+    'batch_t': (16, 'S', 'TeD-SPAD: 16'),
+    'steps_b': (0, 'S', 'by epochs'), 'epochs_b': (100, 'S', 'TeD-SPAD: 100'),
+    'batch_b': (32, 'S', 'TeD-SPAD: 32'),
+    'optimizer': ('adam', 'R', 'as in the game'),
+    'lr': (1e-4, 'S', "TeD-SPAD's and StegaVAR's f'_T: 1e-4"), 'lr_b': (1e-3, 'S', "TeD-SPAD's f'_B: 1e-3"),
+    'decay': (0., 'R', 'Adam without weight decay, as in the game'),
+    'schedule': ('falling', 'S', 'the half budget can be compared with the full one; successors lower the rate, too'),
+    'augment': ('release', 'P', 'Sec. 5.2: the same augmentations for all; which ones is from the release'),
+    'shift': (0., 'R', 'the recipe has crops instead'), 'flip': (0., 'R', 'part of the recipe'),
+    'standardize': (True, 'S', 'it can only read more; the release gives it the frames')}
+
 # %% ../nbs/01_config.ipynb #cfff548e
 @settings
-class AttackConfig:
+class AttackConfig(_Budgets):
     """Budget and recipe of the attackers, the same for every method; a minute or two of one CPU core each at 32x32 px.
 
     Parameters:
         ft: f'_T [S]; 'r3d18' [P]
         fb: f'_B, one of `ENCODERS` [S]; 'resnet50' [P]; of clips one of `CLIP_ENCODERS`
         n_frames_b: frames of a clip for f'_B; 1: single frames [P]
+        weights_t: first weights of f'_T: random [S] or pretrained
+        weights_b: of f'_B: random [S] or pretrained
         width: of a small f'_B: wider than the f_B of the game, so that it is the stronger one [S]
         n_frames: frames of a clip for f'_T [S]; 16 [R]
         stride: frames from one to the next [R]
         views: clips of f'_T and frames of f'_B averaged for one video of the test [S]; 5 clips [R]
-        steps_t: full budget of f'_T, updates [S]
+        middle: what f'_T is tested on: this share of the side [S]; .8 [R]
+        steps_t: full budget of f'_T, updates [S]; 0: as many as its epochs
+        epochs_t: most passes of f'_T over its training videos; 0: no such limit [S]
         batch_t: clips [S]
-        steps_b: full budget of f'_B, updates [S]
+        steps_b: full budget of f'_B, updates [S]; 0: as many as its epochs
+        epochs_b: most passes of f'_B over its training videos; 0: no such limit [S]
         batch_b: frames, one of each video [S]
-        lr: peak learning rate of AdamW [S]
+        optimizer: AdamW [S]; 'adam' [R]
+        lr: its peak learning rate [S]
+        lr_b: that of f'_B, where it is another; None: `lr` [S]
         decay: its weight decay [S]
+        schedule: up in 5 % of the budget, down to 0 in the last 30 % [S]; or level
+        augment: clips and frames as they are [S], or by the recipe of `spact.augment` [R]
         shift: largest random shift of a clip, as a share of its side [S]
-        flip: probability of a mirror image [S]
+        flip: probability of a mirror image [S]; the release's recipe has .5
+        standardize: f'_B sees each pixel by its mean and spread over the training videos [S]; False [R]
     """
-    ft:_ActionNet='small' # f'_T [S]; 'r3d18' [P]
-    fb:str='small' # f'_B, one of `ENCODERS` [S]; 'resnet50' [P]; of clips one of `CLIP_ENCODERS`
-    n_frames_b:_Count=1 # frames of a clip for f'_B; 1: single frames [P]
-    width:_Count=24 # of a small f'_B: wider than the f_B of the game, so that it is the stronger one [S]
-    n_frames:_Count=8 # frames of a clip for f'_T [S]; 16 [R]
-    stride:_Count=2 # frames from one to the next [R]
-    views:_Count=4 # clips of f'_T and frames of f'_B averaged for one video of the test [S]; 5 clips [R]
-    steps_t:_Count=2000 # full budget of f'_T, updates [S]
-    batch_t:_Count=16 # clips [S]
-    steps_b:_Count=2000 # full budget of f'_B, updates [S]
-    batch_b:_Count=64 # frames, one of each video [S]
-    lr:_Rate=4e-3 # peak learning rate of AdamW [S]
+    optimizer:Literal['adamw','adam']='adamw' # AdamW [S]; 'adam' [R]
+    lr:_Rate=4e-3 # its peak learning rate [S]
+    lr_b:_Rate|None=None # that of f'_B, where it is another; None: `lr` [S]
     decay:_Amount=.01 # its weight decay [S]
+    schedule:Literal['falling','constant']='falling' # up in 5 % of the budget, down to 0 in the last 30 % [S]; or level
+    augment:Literal['none','release']='none' # clips and frames as they are [S], or by the recipe of `spact.augment` [R]
     shift:_Share=0. # largest random shift of a clip, as a share of its side [S]
-    flip:_Share=0. # probability of a mirror image [S]
+    flip:_Share=0. # probability of a mirror image [S]; the release's recipe has .5
+    standardize:bool=True # f'_B sees each pixel by its mean and spread over the training videos [S]; False [R]
 
     @model_validator(mode='after')
     def _fits_together(self):
         known = CLIP_ENCODERS if self.n_frames_b>1 else ENCODERS
         if self.fb not in known: raise ValueError(f"fb must be one of {', '.join(known)}, got {self.fb!r}")
+        _check_limits(self, ('steps_t', 'steps_b'))
         return self
+
+    def count_updates(self, player:Literal['t','b'], n:int)->int: # its full budget, updates; on so many videos
+        """Count the updates of an attacker: the smaller of its two limits.
+
+        Parameters:
+            player: its full budget, updates; on so many videos
+            n: its full budget, updates; on so many videos
+
+        Returns:
+            its full budget, updates; on so many videos
+        """
+        steps, epochs, batch = (getattr(self, f'{f}_{player}') for f in ('steps', 'epochs', 'batch'))
+        return _count_updates(steps, epochs, n, batch)
+
+    @classmethod
+    def paper(cls, **kw)->'AttackConfig': # R3D-18 and ResNet-50, 100 epochs each: for a GPU
+        """The published networks, as fresh attackers.
+
+        Parameters:
+            kw: R3D-18 and ResNet-50, 100 epochs each: for a GPU
+
+        Returns:
+            R3D-18 and ResNet-50, 100 epochs each: for a GPU
+        """
+        return cls(**_values(_PAPER_ATTACK) | kw)
 
     @classmethod
     def tiny(cls, **kw)->'AttackConfig': # for tests
@@ -506,6 +701,27 @@ class DemoConfig:
     study:StudyConfig=field(default_factory=StudyConfig) # what to compare, the game and the attackers
     smoke:bool=False # True: attackers too short to mean anything; every table and plot carries a warning
 
+# %% ../nbs/01_config.ipynb #ddd7a0dd
+_PAPER_READING = { # field -> (value, source, why)
+    'size': (112, 'R', 'px, square'), 'fit': ('crop', 'R', 'square cuts, nothing is squeezed'),
+    'every': (1, 'R', 'all frames'), 'max_frames': (None, 'R', 'whole films'),
+    'on_error': ('raise', 'S', 'the release leaves such films out with a printed line: another data set')}
+_PAPER_STUDY = { # field -> (value, source, why)
+    'methods': (('raw', 'downsample2', 'spact'), 'S', 'three rows of Table 1; `table` and --methods name others'),
+    'seeds': ((0,), 'S', 'how many runs the paper made is not stated; the release sets no seed'),
+    'attackers': (('usual',), 'P', 'Sec. 4: one f\'_T and one f\'_B'),
+    'insist': (False, 'P', 'one budget'),
+    'people': ('coco', 'P', 'Sec. 5.2: a detector trained on MS-COCO; YOLO there, torchvision\'s here'),
+    'boxes': ('frame', 'P', 'Sec. 5.2: persons are detected, frame by frame'),
+    'audit': (False, 'P', 'undoing and linking are not in the paper')}
+_PAPER_DRAWN = {'size': (112, 'S', 'px, as the frames are read'),
+                'n_frames': (48, 'S', '16 frames at stride 2 take 31, and S_F has a choice')}
+_PAPER = {'reading': _PAPER_READING, 'game': _PAPER_GAME, 'attack': _PAPER_ATTACK, 'study': _PAPER_STUDY,
+          'marionette': _PAPER_DRAWN}
+_RELEASE = _PAPER | {'game': _RELEASE_GAME,
+                     'attack': _PAPER_ATTACK | {'standardize': (False, 'R', 'f\'_B is given the frames')}}
+PUBLISHED = {'paper': _PAPER, 'release': _RELEASE} # preset -> record -> field -> (value, source, why)
+
 # %% ../nbs/01_config.ipynb #692d55f9
 def _make_quick():
     game = GameConfig(steps=40, updates_t=1, updates_b=1, init_steps_a=150, init_steps_t=60, init_steps_b=20)
@@ -516,16 +732,21 @@ def _make_tiny():
     study = StudyConfig(methods=('raw', 'spact'), game=GameConfig.tiny(), attack=AttackConfig.tiny())
     return DemoConfig(MarionetteConfig(n_train=48, n_val=8, n_test=8, size=32, n_frames=8), study, smoke=True)
 
+def _make_published(name): # out of its table
+    of = {k: _values(table) for k, table in PUBLISHED[name].items()}
+    inside = {k: of[k] for k in ('reading', 'game', 'attack')}
+    return make_config(DemoConfig, dict(marionette=of['marionette'], study=of['study'] | inside))
+
 PRESETS = {'cpu': DemoConfig, 'quick': _make_quick, 'tiny': _make_tiny, # name -> () -> `DemoConfig`
-           'paper': lambda: DemoConfig(study=StudyConfig(game=GameConfig.paper(), reading=Reading(112)))}
+           'paper': lambda: _make_published('paper'), 'release': lambda: _make_published('release')}
 
 def preset(
-    name:str='cpu', # 'cpu': the defaults; 'quick': scores mean nothing; 'tiny': for tests; 'paper': the published size
+    name:str='cpu', # 'cpu': the defaults; 'quick': scores mean nothing; 'tiny': for tests; 'paper'; 'release'
 )->DemoConfig: # with a `study`, which `train`, `evaluate`, `audit`, `protocol` and `table` use
     """Make all choices by one word.
 
     Parameters:
-        name: 'cpu': the defaults; 'quick': scores mean nothing; 'tiny': for tests; 'paper': the published size
+        name: 'cpu': the defaults; 'quick': scores mean nothing; 'tiny': for tests; 'paper'; 'release'
 
     Returns:
         with a `study`, which `train`, `evaluate`, `audit`, `protocol` and `table` use

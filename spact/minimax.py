@@ -181,7 +181,7 @@ def restart_adversary(
     game.objective.load_state_dict(objective.state_dict())
     game.opt_b.state.clear()
     g = generator(seed, 'restart', game.step)
-    for _ in range(cfg.init_steps_b):
+    for _ in range(cfg.init_steps_b or cfg.restart_every):
         v = game.engine.share(views.draw(bank, g, p))
         learn_b(game, pass_frozen(game.fa, *v[:2], rounded=cfg.rounded), v.p)
 

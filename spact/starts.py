@@ -26,11 +26,11 @@ def descend(
     steps:int, # most updates
     lr:float, # peak of the one-cycle schedule
     val:Callable, # () -> float: validation loss
-    enough:float, # stop when `val()` is at most this
+    enough:float, # stop when `val()` is at most this; 0: no threshold
     every:int=50, # steps from one validation to the next [S]
     on_step:Callable|None=None, # called with (steps done, steps at most)
     engine:Engine=Engine(), # what carries out the steps
-)->dict: # `steps`: updates made, `loss`: last validation loss, `reached`: whether it is `enough`
+)->dict: # `steps`: updates made, `loss`: last validation loss, `reached`: whether it is `enough`, or nothing was asked
     """Train one player by Eq. 6, 7 or 8 until its threshold.
 
     Parameters:
@@ -39,13 +39,13 @@ def descend(
         steps: most updates
         lr: peak of the one-cycle schedule
         val: () -> float: validation loss
-        enough: stop when `val()` is at most this
+        enough: stop when `val()` is at most this; 0: no threshold
         every: steps from one validation to the next [S]
         on_step: called with (steps done, steps at most)
         engine: what carries out the steps
 
     Returns:
-        `steps`: updates made, `loss`: last validation loss, `reached`: whether it is `enough`
+        `steps`: updates made, `loss`: last validation loss, `reached`: whether it is `enough`, or nothing was asked
     """
     opt = torch.optim.Adam(net.parameters(), lr)
     schedule = OneCycleLR(opt, lr, total_steps=max(steps, 2))
@@ -58,14 +58,14 @@ def descend(
         if k%every==0 or k==steps:
             with frozen(net), torch.no_grad(): now, = engine.mean((val(),))
             if now<=enough: break
-    return dict(steps=k, loss=now, reached=now<=enough)
+    return dict(steps=k, loss=now, reached=now<=enough or not enough)
 
 # %% ../nbs/42_starts.ipynb #584c0027
 def init_fa(
     game:Game, # its f_A learns
     train:Bank, # videos to reconstruct
     val:Bank, # videos that decide when it is good enough
-    cfg:GameConfig, # `init_steps_a`, `init_lr`, `th_a0`
+    cfg:GameConfig, # `init_steps_a`, `init_epochs_a`, `init_lr`, `th_a0`
     seed:int=0, # of the batches
     on_step:Callable|None=None, # see `descend`
 )->dict: # see `descend`; `loss` is the mean absolute difference, in units of the [0,1] range
@@ -75,7 +75,7 @@ def init_fa(
         game: its f_A learns
         train: videos to reconstruct
         val: videos that decide when it is good enough
-        cfg: `init_steps_a`, `init_lr`, `th_a0`
+        cfg: `init_steps_a`, `init_epochs_a`, `init_lr`, `th_a0`
         seed: of the batches
         on_step: see `descend`
 
@@ -83,7 +83,7 @@ def init_fa(
         see `descend`; `loss` is the mean absolute difference, in units of the [0,1] range
     """
     if cfg.fa=='none': return dict(steps=0, loss=0., reached=True)
-    engine, views, n = game.engine, make_views(cfg, frames=True), cfg.init_steps_a
+    engine, views, n = game.engine, make_views(cfg, frames=True), cfg.count_start('a', len(train))
     def l1(v):
         im = torch.cat(engine.share(v[:2]))
         return (game.fa(im)-im).abs().mean()
@@ -98,7 +98,7 @@ def init_ft(
     game:Game, # its f_T learns
     train:Split, # videos and their actions
     val:Split, # those that decide when it is good enough
-    cfg:GameConfig, # `init_steps_t`, `init_lr`, `th_t0`
+    cfg:GameConfig, # `init_steps_t`, `init_epochs_t`, `init_lr`, `th_t0`
     seed:int=0, # of the batches
     on_step:Callable|None=None, # see `descend`
 )->dict: # see `descend`; `loss` is L_T in nats
@@ -108,14 +108,14 @@ def init_ft(
         game: its f_T learns
         train: videos and their actions
         val: those that decide when it is good enough
-        cfg: `init_steps_t`, `init_lr`, `th_t0`
+        cfg: `init_steps_t`, `init_epochs_t`, `init_lr`, `th_t0`
         seed: of the batches
         on_step: see `descend`
 
     Returns:
         see `descend`; `loss` is L_T in nats
     """
-    engine, n = game.engine, cfg.init_steps_t
+    engine, n = game.engine, cfg.count_start('t', len(train.bank))
     def lt(batch):
         x, y = engine.share(batch)
         return loss_t(game.ft(*pass_frozen(game.fa, x)), y)
@@ -129,7 +129,7 @@ def init_fb(
     game:Game, # its f_B learns
     train:Split, # videos to tell apart; their private attributes are used by the supervised objective alone
     val:Split, # those that decide when it is good enough
-    cfg:GameConfig, # `init_steps_b`, `lr_b`, `th_b0`, and all of the privacy branch
+    cfg:GameConfig, # `init_steps_b`, `init_epochs_b`, `lr_b`, `th_b0`, and all of the privacy branch
     seed:int=0, # of the batches
     on_step:Callable|None=None, # see `descend`
 )->dict: # see `descend`; `loss` is L_B in nats
@@ -139,14 +139,14 @@ def init_fb(
         game: its f_B learns
         train: videos to tell apart; their private attributes are used by the supervised objective alone
         val: those that decide when it is good enough
-        cfg: `init_steps_b`, `lr_b`, `th_b0`, and all of the privacy branch
+        cfg: `init_steps_b`, `init_epochs_b`, `lr_b`, `th_b0`, and all of the privacy branch
         seed: of the batches
         on_step: see `descend`
 
     Returns:
         see `descend`; `loss` is L_B in nats
     """
-    engine, views, n = game.engine, make_views(cfg), cfg.init_steps_b
+    engine, views, n = game.engine, make_views(cfg), cfg.count_start('b', len(train.bank))
     p, p_val = (check_private(cfg, s.p, len(s.bank)) for s in (train, val))
     def lb(v):
         v = engine.share(v)

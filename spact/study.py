@@ -21,7 +21,7 @@ from .attackers import make_recipes, score_attributes
 from .auditing import Released, evaluate_link, evaluate_undo, measure_flicker, name_units, score_over_time
 from .bank import anonymize_data, decode_to
 from .baselines import OverPeople, baselines, make_baseline, train_noisy_features
-from .config import ATTACKERS, LEARNED, VARIANTS, EngineConfig, StudyConfig
+from .config import ATTACKERS, LEARNED, EngineConfig, StudyConfig, vary_game
 from .errors import BadInput
 from .evaluation import evaluate_action, evaluate_privacy
 from .files import (atomic, get_peak_memory_mb, get_provenance, get_revision, read_config, read_json,
@@ -96,7 +96,7 @@ def check_study(
     meta = Engine(EngineConfig(device='meta'))
     with torch.device('meta'):
         for m in (m for m in cfg.methods if m in LEARNED):
-            g = replace(cfg.game, **VARIANTS.get(m, {}))
+            g = vary_game(cfg.game, m)
             make_game(g, 2, p=torch.zeros(2, 1), engine=meta).fa(torch.empty(2, 3, *cfg.reading.shape))
         for a in make_recipes(cfg.attackers, 'action', cfg.attack).values(): make_action_net(a.ft, 2)
         for a in make_recipes(cfg.attackers, 'privacy', cfg.attack).values():
@@ -137,7 +137,7 @@ def _choose_parts(
     cfg:StudyConfig, # `game`
 )->tuple: # what f_A and f_T learn from; and f_B, or None where it is the same
     "Choose the parts that an f_A depends on."
-    g = replace(cfg.game, **VARIANTS.get(method, {}))
+    g = vary_game(cfg.game, method)
     is_apart = g.objective=='supervised' or (g.views=='augment' and p.fb.data!=p.fa.data)
     return p.fa, p.fb if method!='noisy' and is_apart else None
 
@@ -195,10 +195,10 @@ def _estimate_cost(
     if step.kind!='learn':
         reads = 'action' if step.kind=='action' else 'privacy'
         a = make_recipes([step.attacker], reads, cfg.attack)[step.attacker]
-        if step.kind=='action': return a.steps_t*a.batch_t*a.n_frames
+        if step.kind=='action': return a.count_updates('t', 10_000)*a.batch_t*a.n_frames
         weight = dict(privacy=1.6*a.n_frames_b, undo=3, link=2)[step.kind]
-        return weight*a.steps_b*a.batch_b
-    g = replace(cfg.game, **VARIANTS.get(step.method, {}))
+        return weight*a.count_updates('b', 10_000)*a.batch_b
+    g = vary_game(cfg.game, step.method)
     frames, views = g.clips*g.n_frames, 2*g.pairs*(g.n_frames_b if g.views=='clips' else 1)
     if step.method=='noisy': return .6*g.steps*8*frames
     return .6*g.steps*(3*(frames+views) + 2*g.updates_t*frames + 2*g.updates_b*views)
@@ -211,7 +211,7 @@ def _place(data): # with its frames where tasks train
     return data._replace(**moved)
 
 def _learn(run, step, data, shown, cfg, source, report): # leaves an f_A in its run
-    game = replace(cfg.game, **VARIANTS.get(step.method, {}))
+    game = vary_game(cfg.game, step.method)
     if step.method=='noisy':
         fa = train_noisy_features(*data[:2], game, step.seed, on_step=lambda k, n, losses: report(k/n))
         return save_anonymizer(run/'fa.safetensors', fa)
