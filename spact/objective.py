@@ -116,21 +116,27 @@ class Supervised(nn.Module):
 
     Parameters:
         share: (P,) float in [0,1]: how frequent each attribute is among the training videos
+        worth: nats that knowing only the shares shall cost; None: the mean entropy as it is [S]
     """
     def __init__(self,
         share:Tensor, # (P,) float in [0,1]: how frequent each attribute is among the training videos
+        worth:float|None=None, # nats that knowing only the shares shall cost; None: the mean entropy as it is [S]
     ):
         super().__init__()
         self.register_buffer('share', share.float())
+        self.worth = worth
 
     def forward(self,
         fb:nn.Module, # (N,...) views to (N,P) logits
         v0:Tensor, # (B,3,H,W) float in [0,1]: first views, anonymized
         v1:Tensor, # (B,3,H,W) float in [0,1]: second views of the same videos
         p:Tensor|None=None, # (B,P) float in {0,1}: private attributes of the videos; needed
-    )->Tensor: # () float: L_B, nats, mean over views and attributes; f_B descends it, f_A ascends it
+    )->Tensor: # () float: L_B, nats, mean over views and attributes, weighed; f_B descends it, f_A ascends it
         if p is None: raise BadInput('the supervised objective needs private attributes p, (B,P) zeros and ones')
-        return F.binary_cross_entropy_with_logits(fb(torch.cat([v0, v1])), torch.cat([p, p]))
+        loss = F.binary_cross_entropy_with_logits(fb(torch.cat([v0, v1])), torch.cat([p, p]))
+        return loss if self.worth is None else loss*self.worth/self._entropy().clamp(min=1e-6)
+
+    def _entropy(self): return F.binary_cross_entropy(self.share, self.share) # () float, nats: of an attribute, mean
 
     def ceiling(self,
         n:int, # videos in the batch: plays no part
@@ -143,7 +149,7 @@ class Supervised(nn.Module):
         Returns:
             nats
         """
-        return F.binary_cross_entropy(self.share, self.share).item()
+        return self._entropy().item() if self.worth is None else self.worth
 
     def updated(self,
         fb:nn.Module, # after its update
