@@ -6,6 +6,7 @@
 __all__ = ['Released', 'evaluate_undo', 'name_units', 'evaluate_link', 'score_over_time', 'measure_flicker']
 
 # %% ../nbs/56_auditing.ipynb #cbe88494
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,8 +31,9 @@ from .unet import make_anonymizer
 def _find_released(folder, path): # the file that was made of the raw video `path`
     exact = Path(folder)/path
     if exact.is_file(): return exact
-    near = sorted(p for p in exact.parent.glob('*') if p.is_file() and p.stem.startswith(exact.stem))
-    for found in ([p for p in near if p.stem==exact.stem], [p for p in near if p.stem.startswith(f'{exact.stem}_')]):
+    near = sorted(p for p in exact.parent.glob('*') if p.is_file() and p.stem.startswith(exact.stem) and p.name[0]!='.')
+    added = [p for p in near if re.fullmatch(r'_[^\W\d].*', p.stem[len(exact.stem):])]
+    for found in ([p for p in near if p.stem==exact.stem], added):
         if len(found)>1: raise BadInput(f'{exact}: could be {found[0].name} or {found[1].name}; keep one of them')
         if found: return found[0]
     raise BadInput(f'{exact}: no such file, nor one of that name with another ending; '
@@ -70,6 +72,20 @@ class Released:
             the published one
         """
         return _find_released(self.folder, path)
+
+    def check(self,
+        rows:list, # of the raw videos, all splits of them
+    )->None:
+        """Refuse a folder that lacks one of them, or where one file would be taken for two.
+
+        Parameters:
+            rows: of the raw videos, all splits of them
+        """
+        seen = {}
+        for r in rows:
+            if (other := seen.setdefault(file := self.find(r['path']), r['path']))!=r['path']:
+                raise BadInput(f'{file}: could be made of {other} or of {r["path"]}; one of the two is not there, and '
+                               'an audit needs the anonymized version of every video')
 
     def bank(self,
         bank:Bank, # raw videos of one split
