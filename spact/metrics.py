@@ -183,11 +183,11 @@ def cmap_chance(
     return float(p.double().mean(0)[counted(p)].mean())
 
 # %% ../nbs/50_metrics.ipynb #2a0417ab
-thresholds = {'probability': .5, 'release': float(torch.tensor(.5).sigmoid())} # on probabilities; [S] and [R]
+thresholds = {'probability': .5, 'logit': float(torch.tensor(.5).sigmoid())} # on probabilities; [S]; MobileNetV1 in [R]
 
 # %% ../nbs/50_metrics.ipynb #ed3e371a
 def _cut(
-    at:str|float='probability', # 'probability' (0.5 [S]), 'release' (logit 0.5 [R]) or a number in (0,1)
+    at:str|float='probability', # 'probability' (0.5 [S]), 'logit' (0.5 of MobileNetV1 [R]) or a number in (0,1)
 )->float: # threshold on a probability, in (0,1)
     "Look up the threshold that F1 uses, by name or by value."
     at = thresholds.get(at, at)

@@ -376,6 +376,7 @@ VISPR_POSITIVES = { # attribute -> train, val, test
 _TOTALS = { # format -> split -> videos
     'hmdb51': dict(train=3570, test=1530, unused=1666), 'pa-hmdb51': dict(test=515),
     'vispr': dict(train=10000, val=4167, test=8000), 'hvu': dict(train=245212, test=16012)}
+_PHVU_TAGS = dict(action=739, object=1678, scene=248) # Sec. 5.1
 
 # %% ../nbs/16_official.ipynb #d6ba1bc6
 def _expect_counts(format, m, split=1): # split -> {'videos': n, 'labels': {action or attribute: n}}; {}: not known
@@ -392,8 +393,9 @@ def _expect_counts(format, m, split=1): # split -> {'videos': n, 'labels': {acti
         labels = {s: {c: n[i] for c, n in known.items()} for i, s in enumerate(totals)}
     return {s: dict(videos=n, labels=labels.get(s, {})) for s, n in totals.items()}
 
-def _find_miscounts(m, expected): # a line for each number of rows that differs
-    have, found = count_labels(m), []
+def _find_miscounts(m, expected, **tags): # a line for each number of rows, or of tags of a category, that differs
+    have, held = count_labels(m), {g: len(m.groups.get(g, ())) for g in tags}
+    found = [f'{held[g]:,} tags of category {g}, it should be {n:,}' for g, n in tags.items() if held[g]!=n]
     for s, want in expected.items():
         n, labels = (len(m.split(s)), have[s]) if s in have else (0, {})
         if n!=want['videos']: found.append(f'{s}: {n:,} videos, it should be {want["videos"]:,}')
@@ -430,5 +432,6 @@ def check_official(
     faults, own = [], Path(root)/'counts.json'
     m = read_official(format, root, split, videos, novel, faults.append)
     expected = read_json(own).get(str(split), {}) if own.is_file() else _expect_counts(format, m, split)
+    tags = _PHVU_TAGS if format=='hvu' and not own.is_file() else {}
     report = check_data(m, whole, workers, progress)
-    return report._replace(mislabelled=faults, miscounted=_find_miscounts(m, expected))
+    return report._replace(mislabelled=faults, miscounted=_find_miscounts(m, expected, **tags))
