@@ -17,8 +17,8 @@ from types import NoneType, UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
 from cyclopts import App, CycloptsError, Parameter
 from . import __version__, config
-from .config import (AUDITORS, AnonymizeConfig, DemoConfig, MarionetteConfig, StudyConfig, make_config, preset,
-                          upgrade)
+from .config import (AUDITORS, PUBLISHED, AnonymizeConfig, DemoConfig, MarionetteConfig, StudyConfig, make_config,
+                          preset, upgrade)
 from .errors import BadInput, Collapse, SpactError
 
 # %% ../nbs/90_cli.ipynb #afe99df5
@@ -95,24 +95,31 @@ def _write_default(
     field, # of a configuration
 )->str: # as it is typed in a shell
     "Write a default as an option would give it."
-    value = field.default if field.default is not MISSING else field.default_factory()
+    return _write_value(field.default if field.default is not MISSING else field.default_factory())
+
+def _write_value(value):
     if isinstance(value, (tuple, list, dict)): return ','.join(map(str, value)) or 'none'
     return 'none' if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 # %% ../nbs/90_cli.ipynb #cf52620b
 def _list_settings(
     record:str|None=None, # 'study', 'reading', 'game', 'engine', 'attack', 'marionette' or 'anonymize'; None: all
-)->str: # a line a field: option, default, meaning
+    name:str='cpu', # of a preset
+)->str: # a line a field: option, value in the preset, meaning; or source and reason, where the preset has them
     "Describe the fields of the configurations."
+    demo = preset(name)
+    held = {k: getattr(demo.study, k) for k in ('reading', 'game', 'engine', 'attack')}
+    held |= dict(study=demo.study, marionette=demo.marionette, anonymize=AnonymizeConfig())
     kinds = {k.removesuffix('Config').lower(): getattr(config, k) for k in _read_comments() if k!='DemoConfig'}
     if record and record not in kinds: raise BadInput(f'settings: no record {record!r}; ' + _suggest(record, kinds))
     lines = []
-    for name, kind in kinds.items():
-        if record not in (None, name): continue
-        lines += ['', f'{name}: {inspect.getdoc(kind).splitlines()[0]}']
-        said = _read_comments()[kind.__name__]
-        own = {p[0]: f for p, f in _list_fields(kind).items() if len(p)==1}
-        lines += [f'  --{name}.{k:15} {_write_default(f):12} {said.get(k, "")}' for k, f in own.items()]
+    for part, kind in kinds.items():
+        if record not in (None, part): continue
+        lines += ['', f'{part}: {inspect.getdoc(kind).splitlines()[0]}']
+        why = {k: f'[{source}] {text}' for k, (_, source, text) in PUBLISHED.get(name, {}).get(part, {}).items()}
+        said = _read_comments()[kind.__name__] | why
+        own = [p[0] for p in _list_fields(kind) if len(p)==1]
+        lines += [f'  --{part}.{k:15} {_write_value(getattr(held[part], k)):12} {said.get(k, "")}' for k in own]
     return '\n'.join(lines).lstrip('\n')
 
 def _suggest(word, known): # the end of a refusal
@@ -126,7 +133,7 @@ def _flag(text): return Parameter(help=text, negative=(), show_default=False)
 @dataclass(frozen=True)
 class _Choice:
     "Where the choices of a command begin."
-    preset:Annotated[str, _option('cpu, quick, tiny or paper; the settings that follow change it.')]='cpu' # its name
+    preset:Annotated[str, _option('cpu, quick, tiny, paper or release; settings that follow change it.')]='cpu' # name
     config:Annotated[Path|None, _option('Repeat the run that left this config.json or metrics.json.')]=None # its file
     seed:Annotated[int|None, _option('Of weights and batches; the first of several. [default: 0]')]=None # the first one
     skip_damaged:Annotated[bool, _flag('Leave out videos that cannot be read, and count them.')]=False # and count
@@ -583,6 +590,7 @@ def _export(model:Annotated[str, _option('f_A, as in anonymize.')]='light', /, *
 
 # %% ../nbs/90_cli.ipynb #3cf7f9ba
 @app.command(name='settings', sort_key=9)
-def _settings(record:Annotated[str|None, _option('Such as game, engine or attack. [default: all]')]=None, /):
-    "List every field of the configurations: default, unit, meaning and source."
-    print(_list_settings(record))
+def _settings(record:Annotated[str|None, _option('Such as game, engine or attack. [default: all]')]=None, /, *,
+              preset:Annotated[str, _option('cpu, quick, tiny, paper or release: whose values.')]='cpu'):
+    "List every field of the configurations: value, unit, meaning and source."
+    print(_list_settings(record, preset))
