@@ -73,19 +73,16 @@ class Released:
         """
         return _find_released(self.folder, path)
 
-    def check(self,
-        rows:list, # of the raw videos, all splits of them
-    )->None:
+    def check(self, rows:list)->None: # rows of the raw videos, all splits of them
         """Refuse a folder that lacks one of them, or where one file would be taken for two.
 
         Parameters:
-            rows: of the raw videos, all splits of them
+            rows: rows of the raw videos, all splits of them
         """
         seen = {}
         for r in rows:
             if (other := seen.setdefault(file := self.find(r['path']), r['path']))!=r['path']:
-                raise BadInput(f'{file}: could be made of {other} or of {r["path"]}; one of the two is not there, and '
-                               'an audit needs the anonymized version of every video')
+                raise BadInput(f'{file}: could be made of {other} or of {r["path"]}; one of the two is not there')
 
     def bank(self,
         bank:Bank, # raw videos of one split
@@ -231,8 +228,9 @@ def name_units(
     if identity not in bank.rows[0]:
         there = ', '.join(k for k in bank.rows[0] if k[0]!='_')
         raise BadInput(f'identity: no column {identity!r}, there are {there}')
-    names = sorted({r[identity] for r in bank.rows})
-    return torch.tensor([names.index(r[identity]) for r in bank.rows])
+    names = {n: k for k, n in enumerate(sorted({r[identity] for r in bank.rows}-{''}))}
+    for i, r in enumerate(bank.rows): names[i] = names[r[identity]] if r[identity] else len(names) # unknown: alone
+    return torch.tensor([names[i] for i in range(len(bank))])
 
 def _draw_mates(unit, i, g): # of each video in `i` (B,) another one of the same unit, if there is one
     count = unit.bincount()

@@ -180,7 +180,7 @@ def make_adversary(
         if p is not None: # supervised
             worth = None if cfg.weigh_b=='mean' else NTXent(cfg.tau, cfg.symmetric).ceiling(cfg.pairs)
             net = make_attribute_net(name, p.shape[1], **kw)
-            return engine.wrap(channels_last(net)), Supervised(p.mean(0), worth)
+            return engine.wrap(channels_last(net)), Supervised(p.nanmean(0), worth)
         fb = engine.wrap(channels_last(make_privacy_net(name, **kw)))
         if cfg.objective=='moco': return fb, MoCo(fb, fb.head.dim, cfg.queue, cfg.momentum, cfg.tau)
         return fb, NTXent(cfg.tau, cfg.symmetric)
