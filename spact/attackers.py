@@ -11,7 +11,6 @@ import copy
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from .action import make_action_net
 from .augment import RELEASE, Augment, take_middle
@@ -20,7 +19,7 @@ from .config import ATTACKERS, CLIP_ENCODERS, AttackConfig
 from .core import generator, seeded
 from .errors import BadInput
 from .game import channels_last
-from .objective import loss_t
+from .objective import loss_b, loss_t
 from .privacy import make_attribute_net
 from .sampler import sample_clip, space_clips
 
@@ -152,7 +151,7 @@ class Standardize(nn.Module):
 # %% ../nbs/52_attackers.ipynb #550eacda
 def attack_attributes(
     bank:Bank, # anonymized training videos
-    p:Tensor, # (N,P) float in {0,1}: their private attributes
+    p:Tensor, # (N,P) float in {0,1}: their private attributes; NaN where unknown
     cfg:AttackConfig, # `fb`, `width`, `standardize`, `augment`, `lr_b`, and the budget
     seed:int=0, # of weights and batches
     on_step:Callable|None=None, # see `fit_attacker`
@@ -161,7 +160,7 @@ def attack_attributes(
 
     Parameters:
         bank: anonymized training videos
-        p: (N,P) float in {0,1}: their private attributes
+        p: (N,P) float in {0,1}: their private attributes; NaN where unknown
         cfg: `fb`, `width`, `standardize`, `augment`, `lr_b`, and the budget
         seed: of weights and batches
         on_step: see `fit_attacker`
@@ -179,7 +178,7 @@ def attack_attributes(
         i = torch.randint(len(bank), (cfg.batch_b,), generator=g)
         x = bank.take(i, sample_clip(bank.n_frames[i], cfg.n_frames_b, cfg.stride, g))
         x = _augment(cfg)(x, g)
-        return F.binary_cross_entropy_with_logits(net(x if clips else x[:, :, 0]), p[i].to(x.device))
+        return loss_b(net(x if clips else x[:, :, 0]), p[i])
     own = replace(cfg, lr=cfg.lr_b or cfg.lr)
     return fit_attacker(net, loss, cfg.count_updates('b', len(bank)), own, on_step)
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import count, islice, takewhile
+from itertools import count, groupby, islice, takewhile
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
@@ -26,8 +26,7 @@ from tqdm import tqdm
 from .config import Reading
 from .errors import BadInput, Collapse, VideoError
 from .files import atomic, read_json, write_json, writing
-from .manifest import Manifest, check_files
-from .video import stream_frames
+from .manifest import Manifest, check_files, stream_video
 
 # %% ../nbs/14_bank.ipynb #7d78844c
 @dataclass
@@ -251,13 +250,13 @@ def resize_frames(
     return resize(frames, list(size), antialias=True).contiguous()
 
 def read_video(
-    path:str|os.PathLike, # a video file
+    path:str|os.PathLike, # a video file, a picture, a folder of pictures or a pattern, see `stream_video`
     reading:Reading=Reading(), # which frames, at which size
 )->Tensor: # (T,3,H,W) uint8
     """Decode a video into small frames.
 
     Parameters:
-        path: a video file
+        path: a video file, a picture, a folder of pictures or a pattern, see `stream_video`
         reading: which frames, at which size
 
     Returns:
@@ -265,9 +264,10 @@ def read_video(
     """
     r, chunks = reading, []
     wanted = count(0, r.every) if r.max_frames is None else range(0, r.every*r.max_frames, r.every)
-    frames = stream_frames(path, wanted)
+    frames = stream_video(path, wanted)
     while part := list(islice(frames, 64)):
-        chunks.append(resize_frames(torch.from_numpy(np.stack(part)).permute(0, 3, 1, 2), r.shape, r.fit))
+        for _, same in groupby(part, np.shape): # pictures of a folder may differ in size
+            chunks.append(resize_frames(torch.from_numpy(np.stack(list(same))).permute(0, 3, 1, 2), r.shape, r.fit))
     return torch.cat(chunks)
 
 # %% ../nbs/14_bank.ipynb #805425f1

@@ -28,7 +28,8 @@ from .core import generator
 from .errors import BadInput
 from .files import atomic, read_config, read_json, write_json
 from .game import make_adversary
-from .metrics import cmap, cmap_chance, counted, interval, resamples, weighted_ap, weighted_cmap
+from .metrics import (cmap, cmap_chance, counted, interval, resamples, unpack_truth, weighted_ap,
+                           weighted_cmap)
 from .minimax import explain_game
 from .results import tidy
 from .runs import read_log
@@ -479,7 +480,8 @@ def _pick_strongest(
     winner = {c: max(files, key=lambda a: held[a][c] or 0) for c in next(iter(held.values()))}
     answers = {}
     for a, f in files.items():
-        with np.load(f.with_suffix('.npz')) as z: answers[a] = [torch.from_numpy(z[k]) for k in ('scores', 'truth')]
+        with np.load(f.with_suffix('.npz')) as z: kept = [torch.from_numpy(z[k]) for k in ('scores', 'truth')]
+        answers[a] = kept[0], unpack_truth(kept[1])
     scores = torch.stack([answers[a][0][:, j] for j, a in enumerate(winner.values())], 1)
     return scores, next(iter(answers.values()))[1], winner
 
@@ -497,7 +499,7 @@ def _measure_leak(
         if not ok[j]: continue
         over = weighted_ap(scores[:, j], p[:, j], w)
         each[c] = dict(mean=cmap(scores[:, [j]], p[:, [j]]), interval=list(interval(over)),
-                       chance=float(p[:, j].float().mean()), attacker=winner[c])
+                       chance=float(p[:, j].float().nanmean()), attacker=winner[c])
     ends = list(interval(weighted_cmap(scores, p, w)))
     return dict(leak=dict(mean=cmap(scores, p), interval=ends, chance=cmap_chance(p)), attributes=each)
 

@@ -7,7 +7,7 @@ __all__ = ['open_method', 'choose_finder', 'check_study', 'digest', 'describe_so
            'Plan', 'plan_study']
 
 # %% ../nbs/62_study.ipynb #44ab2951
-import json, time
+import json, sys, time
 from hashlib import blake2b, file_digest
 from dataclasses import asdict, replace
 from functools import partial
@@ -27,7 +27,8 @@ from .evaluation import evaluate_action, evaluate_privacy
 from .files import (atomic, get_peak_memory_mb, get_provenance, get_revision, read_config, read_json,
                          write_json)
 from .game import Engine, make_game
-from .metrics import average_precision
+from .manifest import find_table, list_files
+from .metrics import average_precision, pack_truth, unpack_truth
 from .person_boxes import attach_people, describe_unseen, find_boxes
 from .privacy import make_attribute_net
 from .protocols import (OWN, SPLITS, Official, Protocol, adapt_reading, check_parts, check_protocol, find_split,
@@ -225,7 +226,7 @@ def _learn(run, step, data, shown, cfg, source, report): # leaves an f_A in its 
 def _attack(out, step, data, fa, cfg, report): # -> a result in the form of the archive
     kept, recipe = {}, make_recipes([step.attacker], step.kind, cfg.attack)[step.attacker]
     def keep(scores, truth, video=None):
-        held = dict(scores=scores.numpy(), truth=truth.numpy().astype('uint8' if truth.ndim==2 else 'int16'))
+        held = dict(scores=scores.numpy(), truth=(pack_truth(truth) if truth.ndim==2 else truth.short()).numpy())
         if video is not None: held['video'] = video.numpy()
         with atomic(out.with_suffix('.npz')) as f: np.savez_compressed(f, **held)
         kept.update(interval=bootstrap_scores(scores, truth, of=video))
@@ -325,7 +326,7 @@ def _read_answers(
     "Read the scores that an attacker gave to the test items."
     if not path.exists(): return None
     with np.load(path) as z: scores, truth = (torch.from_numpy(z[k]) for k in ('scores', 'truth'))
-    return scores, truth.long() if truth.ndim==1 else truth
+    return scores, truth.long() if truth.ndim==1 else unpack_truth(truth)
 
 # %% ../nbs/62_study.ipynb #04c7f73c
 def _collect_own(folder, cfg): # `methods` and `areas` of metrics.json
@@ -384,6 +385,12 @@ def digest(
         with open(path, 'rb') as f: return file_digest(f, 'blake2b').hexdigest()[:32]
     except OSError as e: raise BadInput(f'{path}: cannot be read ({e.strerror})') from None
 
+def _digest_table(path): # the same with the line ends of any system
+    path = find_table(path)
+    try: text = path.read_bytes().replace(b'\r\n', b'\n')
+    except OSError as e: raise BadInput(f'{path}: cannot be read ({e.strerror})') from None
+    return blake2b(text).hexdigest()[:32]
+
 def _digest_method(path): # of a run, the file of an anonymizer, or a folder of videos: of that, names and sizes
     path = Path(path)
     if (path/'fa.safetensors').exists(): return digest(path/'fa.safetensors')
@@ -408,7 +415,7 @@ def describe_source(
     """
     r = cfg.reading
     how = dict(size=r.size, every=r.every, max_frames=r.max_frames) | (dict(fit=r.fit) if r.fit!='squeeze' else {})
-    if not isinstance(source, Official): return dict(digest=digest(source), **how, split_column=cfg.split_column)
+    if not isinstance(source, Official): return dict(digest=_digest_table(source), **how, split_column=cfg.split_column)
     return how | dict(division=source.division, data={k: fingerprint(m) for k, m in held.items()})
 
 # %% ../nbs/62_study.ipynb #0e5e576d
@@ -479,7 +486,7 @@ def _check_published(cfg, held): # refuses before the work begins what would fai
     for m in held.values():
         rows = [r for r in m.rows if r['split'] in SPLITS]
         for fa in (open_method(Path(), n, cfg) for n in cfg.others):
-            for r in rows*isinstance(fa, Released): fa.find(r['path'])
+            if isinstance(fa, Released): fa.check(rows)
         if cfg.audit: name_units(m, cfg.identity)
 
 def _decode(workers, folder, held, cfg, progress): # -> key -> split -> `Bank`
@@ -545,6 +552,7 @@ def run_study(
     folder, began = Path(folder), time.time()
     chosen, held, official = read_source(source, check_study(cfg).attributes, cfg.split_column)
     for n, p in chosen.items() if official else (): check_protocol(n, p, held)
+    for note in held['own'].notes if progress and not official else (): print(note, file=sys.stderr)
     whole = _begin(folder, _describe(source, cfg, chosen, held), cfg)
     if cfg.reading.on_error=='raise': _check_published(cfg, held)
     check_parts(held, folder/'cache', cfg.reading.on_error, choose_finder(cfg))
@@ -620,7 +628,7 @@ def plan_study(
     for n, p in chosen.items() if official else (): check_protocol(n, p, held)
     for m in held.values() if choose_finder(cfg)=='given' else (): find_boxes(m.root)
     def count(m):
-        lost = sum(not (m.root/r['path']).is_file() for r in m.rows if r['split'] in SPLITS)
+        lost = sum(not list_files(m.root/r['path']) for r in m.rows if r['split'] in SPLITS)
         return {s: len(m.split(s)) if s in m.splits else 0 for s in SPLITS} | {'not on disk': lost}
     data = pd.DataFrame({k: count(m) for k, m in held.items()}).T
     names = ['protocol', 'attack', 'trained on', 'tested on', 'f_A learns from', 'a supervised one also']

@@ -257,7 +257,9 @@ class Answers(NamedTuple):
     action:tuple # scores (N,K) and truth (N,) or (N,K)
     privacy:tuple # scores (M,P) and truth (M,P)
 
-def _prevalence(truth, w): return w@truth.to(w)/w.sum(1, keepdim=True) # (R,K)
+def _prevalence(truth, w): # (R,K): of what is known
+    known = ~truth.isnan()
+    return w@truth.to(w).nan_to_num()/(w.sum(1, keepdim=True) if known.all() else w@known.to(w))
 
 def bootstrap_areas(
     answers:dict[str,list[Answers]], # method -> one a seed
