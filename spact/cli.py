@@ -133,7 +133,7 @@ def _flag(text): return Parameter(help=text, negative=(), show_default=False)
 @dataclass(frozen=True)
 class _Choice:
     "Where the choices of a command begin."
-    preset:Annotated[str, _option('cpu, quick, tiny, paper or release; settings that follow change it.')]='cpu' # name
+    preset:Annotated[str, _option('cpu, quick, tiny, paper or release; what follows changes it.')]='cpu' # name
     config:Annotated[Path|None, _option('Repeat the run that left this config.json or metrics.json.')]=None # its file
     seed:Annotated[int|None, _option('Of weights and batches; the first of several. [default: 0]')]=None # the first one
     skip_damaged:Annotated[bool, _flag('Leave out videos that cannot be read, and count them.')]=False # and count
