@@ -205,6 +205,7 @@ class Game:
         engine: what carries out its steps
         step: updates of f_A so far
         seen: running means that the monitors keep
+        starts: 'fa', 'ft', 'fb' -> how its start ended, see `spact.starts`
     """
     fa:nn.Module # anonymizer: (N,3,H,W) in [0,1] to the same
     ft:nn.Module # action recognizer: (B,3,T,H,W) to (B,K) logits
@@ -216,6 +217,7 @@ class Game:
     engine:Engine=field(default_factory=Engine) # what carries out its steps
     step:int=0 # updates of f_A so far
     seen:dict=field(default_factory=dict) # running means that the monitors keep
+    starts:dict=field(default_factory=dict) # 'fa', 'ft', 'fb' -> how its start ended, see `spact.starts`
 
 class NoAnonymizer(nn.Identity):
     "Stand for f_A in the rows without one: what goes in comes out."

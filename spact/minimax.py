@@ -200,6 +200,12 @@ def _scale_lr(
     return factor
 
 # %% ../nbs/43_minimax.ipynb #e545f040
+def _advise(game, player, usual): # what to change: a start that missed its threshold comes first
+    start, k = game.starts.get(player), player[1]
+    if not start or start['reached']: return usual
+    return (f'its start had not reached th_{k}0, with {start["loss"]:.2f} after {start["steps"]} updates: raise '
+            f'init_steps_{k} or init_epochs_{k} before you {usual}')
+
 def watch_game(
     game:Game, # its `seen` keeps the running means
     a:Losses, # of step A
@@ -228,8 +234,12 @@ def watch_game(
     lt, spread = game.seen['lt'], game.seen['spread']
     if not math.isfinite(lt) or math.isinf(tb.lb): why = 'a loss is not finite; lower lr_a, lr_t and lr_b'
     elif game.step<warm: return game.seen
-    elif spread<.005: why = f'f_A makes the same image of every frame (spread {spread:.4f}); lower omega or lr_a'
-    elif lt>.8*chance: why = f'f_T is at chance (L_T {lt:.2f} of {chance:.2f}); lower omega, or raise updates_t'
+    elif spread<.005:
+        why = f'f_A makes the same image of every frame (spread {spread:.4f}); '
+        why += _advise(game, 'fa', 'lower omega or lr_a')
+    elif lt>.8*chance:
+        usual = 'lower omega, or raise updates_t'
+        why = f'f_T is at chance (L_T {lt:.2f} of {chance:.2f}); ' + _advise(game, 'ft', usual)
     else: return game.seen
     raise Collapse(f'the game died at step {game.step}: {why}')
 

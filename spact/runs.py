@@ -218,7 +218,8 @@ def _start(keeper, train, val, shown, seed): # the three starts of Sec. 3.3
     fa = init_fa(game, train.bank, val.bank, cfg, seed, report('f_A: identity'))
     ft = init_ft(game, train, val, cfg, seed, report('f_T: actions'))
     fb = init_fb(game, *shown, cfg, seed, report('f_B: videos')) if cfg.updates_b or cfg.omega else None
-    keeper.write('starts.json', dict(fa=fa, ft=ft, fb=fb))
+    game.starts = dict(fa=fa, ft=ft, fb=fb)
+    keeper.write('starts.json', game.starts)
     keeper.keep()
     keeper.save()
 
@@ -258,7 +259,9 @@ def train(
     keeper = _Keeper(folder, game, cfg, on_progress)
     if not (folder/'run.json').exists():
         keeper.write('run.json', wanted | dict(engine=asdict(engine.cfg)) | get_provenance(seed))
-    if (folder/'game.safetensors').exists(): load_game(folder/'game.safetensors', game)
+    if (folder/'game.safetensors').exists():
+        load_game(folder/'game.safetensors', game)
+        game.starts = read_json(folder/'starts.json')
     else: _start(keeper, train, val, shown, seed)
     if engine.is_main: keeper.log = _keep_log(folder/'metrics.jsonl', game.step)
     with keeper.log: play(game, train, cfg, seed, keeper.after_step, shown[0])
