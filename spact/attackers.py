@@ -7,21 +7,21 @@ __all__ = ['fit_attacker', 'attack_action', 'score_action', 'Standardize', 'atta
            'make_recipes']
 
 # %% ../nbs/52_attackers.ipynb #73569c36
-import copy
+import copy, math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 import torch
 from torch import Tensor, nn
 from .action import make_action_net
 from .augment import RELEASE, Augment, take_middle
-from .bank import Bank
+from .bank import Bank, read_ahead
 from .config import ATTACKERS, CLIP_ENCODERS, AttackConfig
 from .core import generator, seeded
 from .errors import BadInput
 from .game import channels_last
 from .objective import loss_b, loss_t
 from .privacy import make_attribute_net
-from .sampler import sample_clip, space_clips
+from .sampler import sample_clip, space_clips, thin_stride
 
 # %% ../nbs/52_attackers.ipynb #cbc95e0a
 def _level(k, budget): # share of the peak learning rate at step k: up in 5 % of the budget, down in the last 30 %
@@ -29,19 +29,21 @@ def _level(k, budget): # share of the peak learning rate at step k: up in 5 % of
 
 def fit_attacker(
     net:nn.Module, # a fresh network
-    loss:Callable, # network and step k -> () float: the training loss of one batch
+    loss:Callable, # network and what `draw` made -> () float: the training loss of one batch
     steps:int, # the full budget S
     cfg:AttackConfig, # `optimizer`, `lr`, `decay`, `schedule`
     on_step:Callable|None=None, # called with (updates made, updates in all)
+    draw:Callable=int, # step k -> its batch; not needed where `loss` does with k
 )->tuple[nn.Module,nn.Module]: # the attackers with half and with full budget, in evaluation mode
     """Train an attacker with half its budget and with all of it.
 
     Parameters:
         net: a fresh network
-        loss: network and step k -> () float: the training loss of one batch
+        loss: network and what `draw` made -> () float: the training loss of one batch
         steps: the full budget S
         cfg: `optimizer`, `lr`, `decay`, `schedule`
         on_step: called with (updates made, updates in all)
+        draw: step k -> its batch; not needed where `loss` does with k
 
     Returns:
         the attackers with half and with full budget, in evaluation mode
@@ -49,12 +51,13 @@ def fit_attacker(
     make = dict(adamw=torch.optim.AdamW, adam=torch.optim.Adam)[cfg.optimizer]
     opt = make(net.parameters(), cfg.lr, weight_decay=cfg.decay)
     leave, half, made = int(.35*steps), steps//2, 0
+    device = next(net.parameters()).device
     def run(net, opt, start, end, budget):
         nonlocal made
-        for k in range(start, end):
+        for k, batch in zip(range(start, end), read_ahead(draw, range(start, end), device)):
             if cfg.schedule=='falling': opt.param_groups[0]['lr'] = cfg.lr*_level(k, budget)
             net.train()
-            opt.zero_grad(); loss(net, k).backward(); opt.step()
+            opt.zero_grad(); loss(net, batch).backward(); opt.step()
             made += 1
             if on_step: on_step(made, steps+half-leave)
         return net.eval()
@@ -88,12 +91,13 @@ def attack_action(
         half and full budget
     """
     with seeded(seed, "f'_T"): net = channels_last(make_action_net(cfg.ft, n_classes, cfg.weights_t)).to(bank.device)
-    def loss(net, k):
+    def draw(k):
         g = generator(seed, "f'_T", k)
         i = torch.randint(len(bank), (cfg.batch_t,), generator=g)
-        x = bank.take(i, sample_clip(bank.n_frames[i], cfg.n_frames, cfg.stride, g))
-        return loss_t(net(_augment(cfg)(x, g)), y[i].to(x.device))
-    return fit_attacker(net, loss, cfg.count_updates('t', len(bank)), cfg, on_step)
+        x = bank.take(i, sample_clip(bank.n_frames[i], cfg.n_frames, thin_stride(cfg.stride, bank.every), g))
+        return _augment(cfg)(x, g), y[i].to(x.device)
+    def loss(net, xy): return loss_t(net(xy[0]), xy[1])
+    return fit_attacker(net, loss, cfg.count_updates('t', len(bank)), cfg, on_step, draw)
 
 # %% ../nbs/52_attackers.ipynb #8cda6444
 @torch.no_grad()
@@ -116,9 +120,9 @@ def score_action(
     Returns:
         (N,K) float: probabilities of the actions, mean over the clips
     """
-    out, squash = [], torch.sigmoid if several else lambda z: z.softmax(1)
+    out, squash, stride = [], torch.sigmoid if several else lambda z: z.softmax(1), thin_stride(cfg.stride, bank.every)
     for i in torch.arange(len(bank)).split(batch):
-        idx = space_clips(bank.n_frames[i], cfg.n_frames, cfg.stride, cfg.views)         # (B,views,T)
+        idx = space_clips(bank.n_frames[i], cfg.n_frames, stride, cfg.views)             # (B,views,T)
         clips = take_middle(bank.take(i.repeat_interleave(cfg.views), idx.flatten(0, 1)), cfg.middle)
         out.append(squash(net(clips)).unflatten(0, (-1, cfg.views)).mean(1).cpu())
     return torch.cat(out)
@@ -138,9 +142,12 @@ class Standardize(nn.Module):
         floor:float=.002, # added to the spread, half a grey level: less is rounding [S]
     ):
         super().__init__()
-        frames = bank.frames[::max(1, len(bank.frames)//n)].float()/255
-        self.register_buffer('mean', frames.mean(0))                      # (3,H,W)
-        self.register_buffer('spread', frames.std(0)+floor)
+        shape, seen = bank.frames.shape[1:], slice(None, None, max(1, len(bank.frames)//n))
+        flat = replace(bank, frames=bank.frames.flatten(1)[:, :, None, None])
+        def cut(i): return replace(flat, frames=flat.frames[:, i:i+1024]).read(seen).float()/255 # some places of each
+        mean, spread = zip(*((x.mean(0), x.std(0)) for x in map(cut, range(0, math.prod(shape), 1024))))
+        self.register_buffer('mean', torch.cat(mean).view(shape))         # (3,H,W)
+        self.register_buffer('spread', torch.cat(spread).view(shape)+floor)
 
     def forward(self,
         im:Tensor, # (N,3,H,W) or (N,3,T,H,W) float in [0,1]
@@ -173,14 +180,15 @@ def attack_attributes(
     with seeded(seed, "f'_B"):
         net = channels_last(make_attribute_net(cfg.fb, p.shape[1], **kw))
         net = nn.Sequential(Standardize(bank) if cfg.standardize else nn.Identity(), net).to(bank.device)
-    def loss(net, k):
+    def draw(k):
         g = generator(seed, "f'_B", k)
         i = torch.randint(len(bank), (cfg.batch_b,), generator=g)
-        x = bank.take(i, sample_clip(bank.n_frames[i], cfg.n_frames_b, cfg.stride, g))
+        x = bank.take(i, sample_clip(bank.n_frames[i], cfg.n_frames_b, thin_stride(cfg.stride, bank.every), g))
         x = _augment(cfg)(x, g)
-        return loss_b(net(x if clips else x[:, :, 0]), p[i])
+        return x if clips else x[:, :, 0], p[i].to(x.device)
+    def loss(net, xp): return loss_b(net(xp[0]), xp[1])
     own = replace(cfg, lr=cfg.lr_b or cfg.lr)
-    return fit_attacker(net, loss, cfg.count_updates('b', len(bank)), own, on_step)
+    return fit_attacker(net, loss, cfg.count_updates('b', len(bank)), own, on_step, draw)
 
 # %% ../nbs/52_attackers.ipynb #4216164f
 @torch.no_grad()
@@ -201,9 +209,9 @@ def score_attributes(
     Returns:
         (N,P) float in (0,1): sigmoid of the mean logit
     """
-    out = []
+    out, stride = [], thin_stride(cfg.stride, bank.every)
     for i in torch.arange(len(bank)).split(batch):
-        idx = space_clips(bank.n_frames[i], cfg.n_frames_b, cfg.stride, cfg.views)       # (B,views,T)
+        idx = space_clips(bank.n_frames[i], cfg.n_frames_b, stride, cfg.views)           # (B,views,T)
         x = bank.take(i.repeat_interleave(cfg.views), idx.flatten(0, 1))
         z = net(x if cfg.n_frames_b>1 else x[:, :, 0])
         out.append(z.unflatten(0, (-1, cfg.views)).mean(1).sigmoid().cpu())

@@ -7,7 +7,7 @@ __all__ = ['Released', 'evaluate_undo', 'name_units', 'evaluate_link', 'score_ov
 
 # %% ../nbs/56_auditing.ipynb #cbe88494
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 import torch
@@ -53,11 +53,9 @@ class Released:
 
     Parameters:
         folder: that holds them
-        cache: folder for the decoded frames; None: decode each time
         reading: as of the raw videos; the size is that of the raw frames
     """
     folder:str # that holds them
-    cache:str|None=None # folder for the decoded frames; None: decode each time
     reading:Reading=field(default_factory=Reading) # as of the raw videos; the size is that of the raw frames
 
     def find(self,
@@ -84,26 +82,22 @@ class Released:
             if (other := seen.setdefault(file := self.find(r['path']), r['path']))!=r['path']:
                 raise BadInput(f'{file}: could be made of {other} or of {r["path"]}; one of the two is not there')
 
-    def bank(self,
+    def videos(self,
         bank:Bank, # raw videos of one split
-    )->Bank: # as published
+        begin:int=0, # leave out so many videos
+    )->Iterator[Tensor]: # (T,3,H,W) uint8 of each video
         """Decode what was published of every video of a bank.
 
         Parameters:
             bank: raw videos of one split
+            begin: leave out so many videos
 
         Returns:
-            as published
+            (T,3,H,W) uint8 of each video
         """
-        held = Path(self.cache)/bank.rows[0]['split'] if self.cache else None
-        if held and (held/'bank.json').exists():
-            kept = Bank.load(held)
-            if [r['path'] for r in kept.rows]==[r['path'] for r in bank.rows]: return replace(bank, frames=kept.frames)
-        out, reading = replace(bank, frames=bank.room()), replace(self.reading, size=tuple(bank.frames.shape[-2:]))
-        for r, a, b in zip(bank.rows, bank.start[:-1].tolist(), bank.start[1:].tolist()):
-            out.frames[a:b] = _read_released(self.find(r['path']), b-a, reading)
-        if held and not (held/'bank.json').exists(): out.save(held)
-        return out
+        reading = replace(self.reading, size=tuple(bank.frames.shape[-2:]), every=bank.every)
+        for r, n in list(zip(bank.rows, bank.n_frames.tolist()))[begin:]:
+            yield _read_released(self.find(r['path']), n, reading)
 
 # %% ../nbs/56_auditing.ipynb #d29f87c8
 class _Undo(nn.Module): # a decoder: pixelwise mean and spread of raw video, and a U-Net for the rest
@@ -124,7 +118,7 @@ def _attack_pixels(
     on_step:Callable|None=None, # see `fit_attacker`
 )->tuple[nn.Module,nn.Module]: # half and full budget
     "Train a decoder from anonymized to raw frames."
-    with seeded(seed, 'undo'): net = channels_last(_Undo(shown, raw))
+    with seeded(seed, 'undo'): net = channels_last(_Undo(shown, raw)).to(raw.device)
     def loss(net, k):
         g = generator(seed, 'undo', k)
         i = torch.randint(len(raw), (cfg.batch_b,), generator=g)
@@ -149,7 +143,7 @@ def _measure_closeness(
     "Measure how much videos look like their originals."
     found, least = [], 1/12/255**2
     for a, b in zip(raw.start[:-1].tolist(), raw.start[1:].tolist()):
-        x, t = (v.frames[a:b].float()/255 for v in (bank, raw))
+        x, t = (v.read(slice(a, b)).float()/255 for v in (bank, raw))
         ssim = structural_similarity_index_measure(x, t, data_range=1., reduction='none')
         found.append([float(-10*F.mse_loss(x, t).clamp(min=least).log10()), float(ssim.mean())])
     return torch.tensor(found).T
@@ -254,13 +248,13 @@ def _attack_links(
     on_step:Callable|None=None, # see `fit_attacker`
 )->tuple[nn.Module,nn.Module]: # half and full budget; each has encoders `raw` and `shown`
     "Learn which raw and which anonymized frames belong together."
-    with seeded(seed, 'link'): net = _Linker(raw, shown, cfg.width, cfg.fb)
+    with seeded(seed, 'link'): net = _Linker(raw, shown, cfg.width, cfg.fb).to(raw.device)
     def loss(net, k):
         g = generator(seed, 'link', k)
         i = torch.randperm(len(raw), generator=g)[:cfg.batch_b]
         j = _draw_mates(unit, i, g)
         a, b = sample_clip(raw.n_frames[i], 1, 1, g), sample_clip(raw.n_frames[j], 1, 1, g) # two moments
-        return _link_loss(net.raw(raw.take(i, a)[:, :, 0]), net.shown(shown.take(j, b)[:, :, 0]), unit[i])
+        return _link_loss(net.raw(raw.take(i, a)[:, :, 0]), net.shown(shown.take(j, b)[:, :, 0]), unit[i].to(raw.device))
     return fit_attacker(net, loss, cfg.count_updates('b', len(raw)), cfg, on_step)
 
 # %% ../nbs/56_auditing.ipynb #90f356ff
@@ -270,7 +264,7 @@ def _embed(net, bank, views, batch=128): # (N,D) of length 1: one point a video,
     for i in torch.arange(len(bank)).split(batch):
         idx = space_clips(bank.n_frames[i], 1, 1, views).flatten(0, 1)
         z = F.normalize(net(bank.take(i.repeat_interleave(views), idx)[:, :, 0]), dim=1)
-        out.append(F.normalize(z.unflatten(0, (-1, views)).mean(1), dim=1))
+        out.append(F.normalize(z.unflatten(0, (-1, views)).mean(1), dim=1).cpu())
     return torch.cat(out)
 
 def _rank_answers(
@@ -364,7 +358,7 @@ def measure_flicker(
     """
     sums = torch.zeros(6, dtype=torch.float64)
     for a, b in zip(raw.start[:-1].tolist(), raw.start[1:].tolist()):
-        dr, ds = (v.frames[a:b].int().diff(dim=0).abs() for v in (raw, shown))       # (T-1,3,H,W)
+        dr, ds = (v.read(slice(a, b)).int().diff(dim=0).abs() for v in (raw, shown)) # (T-1,3,H,W)
         calm = (dr<=still).all(1, keepdim=True).expand_as(dr)
         found = ds[calm].sum(), ds.sum(), dr[calm].sum(), dr.sum(), calm.sum(), calm.numel()
         sums += torch.tensor(found, dtype=torch.float64)

@@ -6,7 +6,7 @@
 __all__ = ['baselines', 'identity', 'Downsample', 'Blur', 'OverPeople', 'make_baseline', 'train_noisy_features']
 
 # %% ../nbs/51_baselines.ipynb #1c567789
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 import math
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from .batches import draw_clips
 from .config import GameConfig
 from .core import generator, seeded
 from .errors import BadInput
-from .game import Game, NoAnonymizer, channels_last, frozen, pass_together
+from .game import Engine, Game, NoAnonymizer, channels_last, frozen, pass_together
 from .objective import loss_t, count_actions
 from .starts import init_ft
 from .unet import UNet, make_anonymizer
@@ -39,6 +39,7 @@ def identity(
         the same frames
     """
     return im
+identity.is_identity = True # so nothing is made of a bank, and nothing kept
 
 # %% ../nbs/51_baselines.ipynb #7864e61a
 @dataclass(frozen=True)
@@ -119,23 +120,24 @@ class OverPeople:
         if self.boxes not in ('clip', 'frame', 'jitter'):
             raise BadInput(f"boxes: expected clip, frame or jitter, got {self.boxes!r}")
 
-    def bank(self,
+    def videos(self,
         bank:Bank, # its rows hold their `people`, see `attach_people`
-    )->Bank: # anonymized
+        begin:int=0, # leave out so many videos
+    )->Iterator[Tensor]: # (T,3,H,W) uint8 of each video
         """Anonymize every video of a bank.
 
         Parameters:
             bank: its rows hold their `people`, see `attach_people`
+            begin: leave out so many videos
 
         Returns:
-            anonymized
+            (T,3,H,W) uint8 of each video
         """
-        frames = bank.room().copy_(bank.frames)
-        for r, a, b in zip(bank.rows, bank.start[:-1].tolist(), bank.start[1:].tolist()):
+        for r, a, b in list(zip(bank.rows, bank.start[:-1].tolist(), bank.start[1:].tolist()))[begin:]:
             if 'people' not in r: raise BadInput(f'{r["path"]}: people were not looked for in it, see `find_people`')
-            m, im = _draw_masks(r['people'], frames.shape[-2:], self.boxes, r['path']), frames[a:b]
-            if m.any(): frames[a:b] = torch.where(m, (self._hide(im.float()/255)*255).round().byte(), im)
-        return replace(bank, frames=frames)
+            im = bank.read(slice(a, b)).to(bank.device)
+            m = _draw_masks(r['people'], im.shape[-2:], self.boxes, r['path']).to(bank.device)
+            yield (torch.where(m, (self._hide(im.float()/255)*255).round().byte(), im) if m.any() else im).cpu()
 
     def _hide(self, im): # what is put where a person was: black, or a blur
         return torch.zeros_like(im) if self.sigma is None else Blur(self.sigma*min(im.shape[-2:]))(im)
@@ -199,6 +201,7 @@ def train_noisy_features(
     seed:int=0, # of weights, batches and noise
     weights:tuple=(.35, .55, .1), # of content, style and usability, as in Zhang et al.
     on_step:Callable|None=None, # called with (updates made, updates in all, the three losses)
+    engine:Engine=Engine(), # where the networks are, and how they are updated
 )->UNet: # f, frozen: frames (n,3,H,W) in [0,1] to the same shape, the same for the same frames
     """Train Noisy Features [46] for video (Algorithm 1 of Zhang et al.; a row of Tables 1 and 2).
 
@@ -209,21 +212,24 @@ def train_noisy_features(
         seed: of weights, batches and noise
         weights: of content, style and usability, as in Zhang et al.
         on_step: called with (updates made, updates in all, the three losses)
+        engine: where the networks are, and how they are updated
 
     Returns:
         f, frozen: frames (n,3,H,W) in [0,1] to the same shape, the same for the same frames
     """
     with seeded(seed, 'noisy'):
-        fa = channels_last(make_anonymizer(cfg.fa))
-        ft = channels_last(make_action_net(cfg.ft, count_actions(train.y), cfg.weights_t))
-    init_ft(Game(NoAnonymizer(), ft, None, None), train, val, cfg, seed)
+        fa = engine.wrap(channels_last(make_anonymizer(cfg.fa)))
+        ft = engine.wrap(channels_last(make_action_net(cfg.ft, count_actions(train.y), cfg.weights_t)))
+    init_ft(Game(NoAnonymizer(), ft, None, None, engine=engine), train, val, cfg, seed)
     opt = torch.optim.Adam(fa.parameters(), cfg.lr_a)
+    def draw(g): # clips, noise, actions
+        x, y = draw_clips(train, cfg, g)
+        return x, torch.rand(x.shape, generator=g), y
     with frozen(ft):
-        for k in range(cfg.steps):
-            g = generator(seed, 'noisy', k)
-            x, y = draw_clips(train, cfg, g)
-            losses = _noisy_losses(ft, x, *pass_together(fa, x), torch.rand(x.shape, generator=g), y)
-            opt.zero_grad(); sum(w*v for w, v in zip(weights, losses)).backward(); opt.step()
+        for k, batch in enumerate(engine.batches(draw, seed, 'noisy', steps=range(cfg.steps))):
+            x, noise, y = engine.share(batch)
+            losses = _noisy_losses(ft, x, *pass_together(fa, x), noise, y)
+            engine.update(opt, sum(w*v for w, v in zip(weights, losses)))
             if on_step: on_step(k+1, cfg.steps, losses)
     fa.eval().requires_grad_(False)
     return fa

@@ -15,7 +15,7 @@ from .augment import RELEASE
 from .bank import Bank, Split
 from .config import GameConfig
 from .errors import BadInput
-from .sampler import SF, lay_clip, sample_clip, take_views
+from .sampler import SF, lay_clip, sample_clip, take_views, thin_stride
 
 # %% ../nbs/41_batches.ipynb #8080a92a
 def draw_clips(
@@ -37,7 +37,7 @@ def draw_clips(
     """
     bank = split.bank
     i = torch.randint(len(bank), (n or cfg.clips,), generator=g)
-    x = bank.take(i, sample_clip(bank.n_frames[i], cfg.n_frames, cfg.stride, g))
+    x = bank.take(i, sample_clip(bank.n_frames[i], cfg.n_frames, thin_stride(cfg.stride, bank.every), g))
     return _augment(cfg, x, g), split.y[i].to(x.device)
 
 def _augment(cfg, x, g): return x if cfg.augment=='none' else RELEASE(x, g) # one draw for a clip
@@ -145,10 +145,10 @@ class TwoFrames:
         """
         if self.cfg.short!='clamp': self._refuse_short(bank)
 
-    def _choose(self, n_frames, g, stride=1): # (B,2): two moments of each video
-        return SF(self.cfg.min_gap, self.cfg.max_gap, short=self.cfg.short)(n_frames, g, stride=stride)
+    def _get_sf(self): return SF(self.cfg.min_gap, self.cfg.max_gap, short=self.cfg.short)
+    def _choose(self, n_frames, g, stride): return self._get_sf()(n_frames, g, stride=stride) # (B,2): two moments
 
-    def _take(self, bank, i, g): return bank.take(i, self._choose(bank.n_frames[i], g)).unbind(2)
+    def _take(self, bank, i, g): return bank.take(i, self._choose(bank.n_frames[i], g, bank.every)).unbind(2)
     def _change(self, v, g): return _augment(self.cfg, v, g) # each view has a draw of its own
     def _starts(self, bank): return bank.n_frames # (N,): places where a view may begin
     def _refuse_short(self, bank): _refuse(self, bank)
@@ -161,11 +161,13 @@ class TwoFrames:
 # %% ../nbs/41_batches.ipynb #dff84f1f
 def _refuse(views, bank):
     cfg = views.cfg
-    bad = (views._starts(bank)<=cfg.min_gap).nonzero().flatten().tolist()
+    bad = views._get_sf().is_short(views._starts(bank), stride=bank.every).nonzero().flatten().tolist()
     if not bad: return
     shorter = ' or n_frames_b' if cfg.takes_clips else ''
-    raise BadInput(f"{bank.rows[bad[0]]['path']}: its {bank.n_frames[bad[0]]} frames hold no two {views._what} that "
-                   f"begin at least {cfg.min_gap} apart (so for {len(bad)} of {len(bank)} videos); "
+    kept = f', one in {bank.every} of the film,' if bank.every>1 else ''
+    most = '' if cfg.max_gap is None else f' and at most {cfg.max_gap}'
+    raise BadInput(f"{bank.rows[bad[0]]['path']}: its {bank.n_frames[bad[0]]} frames{kept} hold no two {views._what} "
+                   f"that begin at least {cfg.min_gap}{most} apart (so for {len(bad)} of {len(bank)} videos); "
                    f"lower min_gap{shorter}, or set short='clamp'")
 
 # %% ../nbs/41_batches.ipynb #d9e8dee3
@@ -173,12 +175,12 @@ class TwoClips(TwoFrames):
     "Let f_B compare two clips of a video, whose starts S_F chose (Table 3)."
     _what = 'clips'
 
-    def _starts(self, bank): return bank.n_frames-(self.cfg.n_frames_b-1)*self.cfg.stride
+    def _starts(self, bank): return bank.n_frames-(self.cfg.n_frames_b-1)*thin_stride(self.cfg.stride, bank.every)
 
     def _take(self, bank, i, g):
-        n, t, stride = bank.n_frames[i], self.cfg.n_frames_b, self.cfg.stride
-        starts = (n-(t-1)*stride).clamp(min=1)
-        return (bank.take(i, lay_clip(first, n, t, stride, 'loop')) for first in self._choose(starts, g).T)
+        n, t, stride = bank.n_frames[i], self.cfg.n_frames_b, thin_stride(self.cfg.stride, bank.every)
+        starts = self._choose(self._starts(bank)[i].clamp(min=1), g, bank.every)
+        return (bank.take(i, lay_clip(first, n, t, stride, 'loop')) for first in starts.T)
 
 class TwoCrops(TwoFrames):
     "Let f_B compare one frame with itself, changed twice at random [R]."
@@ -194,19 +196,21 @@ class TwoCrops(TwoFrames):
 class SharedFrames(TwoFrames):
     "Let f_B compare two frames of the very clips that f_T sees [P]."
     def _refuse_short(self, bank): # clips and videos
-        n, stride, gap = self.cfg.n_frames, self.cfg.stride, self.cfg.min_gap
+        n, stride, gap = self.cfg.n_frames, self._get_pace(bank)*bank.every, self.cfg.min_gap
         if (n-1)*stride<gap:
             raise BadInput(f"a clip of {n} frames at stride {stride} holds no two frames {gap} apart; "
                            "lower min_gap, or set views='frames'")
         _refuse(self, bank)
 
+    def _get_pace(self, bank): return thin_stride(self.cfg.stride, bank.every)
+
     def _draw_both(self, train, g, shown, p):
-        bank, n, stride = train.bank, self.cfg.n_frames, self.cfg.stride
+        bank, n, stride = train.bank, self.cfg.n_frames, self._get_pace(train.bank)
         if shown is not bank:
             raise BadInput("views 'shared' are frames of the clips that f_T sees; f_B cannot be shown others")
         i = torch.randperm(len(bank), generator=g)[:self.cfg.clips] # different videos, for each is a negative
         x = _augment(self.cfg, bank.take(i, sample_clip(bank.n_frames[i], n, stride, g)), g)
-        pair = self._choose(torch.full((len(i),), n), g, stride)
+        pair = self._choose(torch.full((len(i),), n), g, stride*bank.every)
         return (x, train.y[i].to(x.device)), Moments(pair, None if p is None else p[i].to(x.device))
 
     def _draw_updates(self, train, g, shown, p):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ENCODERS', 'CLIP_ENCODERS', 'VARIANTS', 'LEARNED', 'BASELINES', 'ATTACKERS', 'AUDITORS', 'PUBLISHED',
-           'PRESETS', 'settings', 'make_config', 'Reading', 'MarionetteConfig', 'GameConfig', 'vary_game',
+           'PRESETS', 'settings', 'make_config', 'Reading', 'Thinning', 'MarionetteConfig', 'GameConfig', 'vary_game',
            'EngineConfig', 'AttackConfig', 'StudyConfig', 'DemoConfig', 'preset', 'AnonymizeConfig', 'upgrade']
 
 # %% ../nbs/01_config.ipynb #bd239f2c
@@ -105,6 +105,18 @@ class Reading:
             px: (height, width)
         """
         return self.size if isinstance(self.size, tuple) else (self.size, self.size)
+
+# %% ../nbs/01_config.ipynb #7f247f71
+@settings
+class Thinning:
+    """What is kept of one data set's frames, where that is another choice than for the rest.
+
+    Parameters:
+        every: keep one frame in so many; None: as for all
+        max_frames: keep at most so many of each video; None: as for all
+    """
+    every:_Count|None=None # keep one frame in so many; None: as for all
+    max_frames:_Count|None=None # keep at most so many of each video; None: as for all
 
 # %% ../nbs/01_config.ipynb #691cd2d4
 @settings
@@ -654,6 +666,7 @@ class StudyConfig:
         methods: of `BASELINES` and `LEARNED`, 'model', or of `others`
         seeds: of f_A and of the attackers
         reading: how frames are taken from the videos
+        readings: data set, such as hvu -> what else holds for it
         game: of every learned method; `VARIANTS` change it
         engine: what carries out its steps
         attack: the same for every method
@@ -671,6 +684,7 @@ class StudyConfig:
     methods:tuple[str,...]=('raw', 'downsample2', 'spact') # of `BASELINES` and `LEARNED`, 'model', or of `others`
     seeds:tuple[_Whole,...]=(0,) # of f_A and of the attackers
     reading:Reading=field(default_factory=Reading) # how frames are taken from the videos
+    readings:dict[str,Thinning]=field(default_factory=dict) # data set, such as hvu -> what else holds for it
     game:GameConfig=field(default_factory=GameConfig) # of every learned method; `VARIANTS` change it
     engine:EngineConfig=field(default_factory=EngineConfig) # what carries out its steps
     attack:AttackConfig=field(default_factory=AttackConfig) # the same for every method

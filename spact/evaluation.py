@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 from .attackers import attack_action, attack_attributes, score_action, score_attributes
-from .bank import Bank, Data, Split
+from .bank import Data, Split
 from .config import AttackConfig
 from .metrics import action_report, cmap, cmap_chance, privacy_report, top1, top1_chance
 from .results import Result, Score, has_converged
@@ -68,7 +68,7 @@ def _list_frames(
     assert split.p_frames is not None
     bank, known = split.bank, ~split.p_frames.isnan().any(1)
     video = torch.arange(len(bank)).repeat_interleave(bank.n_frames)
-    frames = Bank(bank.frames, torch.arange(len(video)+1), [bank.rows[i] for i in video.tolist()]).subset(known)
+    frames = replace(bank, start=torch.arange(len(video)+1), rows=[bank.rows[i] for i in video.tolist()]).subset(known)
     return Split(frames, split.y[video][known], split.p_frames[known]), video[known]
 
 # %% ../nbs/54_evaluation.ipynb #288ad60c

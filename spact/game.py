@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 from .action import make_action_net
+from .bank import read_ahead
 from .config import EngineConfig, GameConfig
 from .core import fold_time, generator, seeded, unfold_time
 from .errors import BadInput
@@ -55,7 +56,7 @@ class _Alone: # what an engine of several processes, or of few bits, does more a
 
 # %% ../nbs/40_game.ipynb #29e35d5e
 class Engine(_Alone):
-    """Carry out the steps of a game: here by one process, in float32, each batch drawn when it is needed.
+    """Carry out the steps of a game: here by one process, in float32; for a GPU a thread draws the next batches.
 
     Parameters:
         cfg: where the players are, and how often a run is saved
@@ -115,7 +116,7 @@ class Engine(_Alone):
         Returns:
             draw(generator); the stream is (*names, step)
         """
-        for k in steps: yield draw(generator(*names, k))
+        yield from read_ahead(lambda k: draw(generator(*names, k)), steps, self.device)
 
 # %% ../nbs/40_game.ipynb #f24949b1
 def check_private(
@@ -221,7 +222,7 @@ class Game:
 
 class NoAnonymizer(nn.Identity):
     "Stand for f_A in the rows without one: what goes in comes out."
-    config = None
+    config, is_identity = None, True
 
 # %% ../nbs/40_game.ipynb #7aaf451f
 def make_game(

@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from hashlib import file_digest
+from itertools import islice
 from pathlib import Path
+import numpy as np
 import torch
 from torch import Tensor
 from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn
@@ -71,7 +73,8 @@ class Coco:
         self.score = score
         kw = dict(weights_backbone=None) if weights=='none' else {}
         net = load_published(fasterrcnn_mobilenet_v3_large_320_fpn, weights, **kw)
-        self.net = net.eval().requires_grad_(False)
+        self.device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        self.net = net.eval().requires_grad_(False).to(self.device)
 
     def __call__(self,
         frames:Tensor, # (T,3,H,W) uint8
@@ -79,8 +82,9 @@ class Coco:
         h, w = frames.shape[-2:]
         def people(found): # label 1 is a person
             kept = found['boxes'][(found['labels']==1) & (found['scores']>=self.score)]
-            return (kept/torch.tensor([w, h, w, h])).tolist()
-        return [people(found) for part in frames.split(8) for found in self.net(list(part.float()/255))]
+            return (kept.cpu()/torch.tensor([w, h, w, h])).tolist()
+        parts = (part.to(self.device).float()/255 for part in frames.split(8))
+        return [people(found) for part in parts for found in self.net(list(part))]
 
 # %% ../nbs/23_person_boxes.ipynb #a2f9455a
 @cache
@@ -154,8 +158,10 @@ def _look_once(path, finder, keep, reading=Reading()): # boxes of each kept fram
     kept = keep/name[:2]/f'{name}-{every}-{most or "all"}.json'
     if kept.exists(): return read_json(kept)
     wanted = None if every==1 and most is None else range(0, every*(most or 10**9), every)
-    frames = (torch.from_numpy(f.copy()).permute(2, 0, 1)[None] for f in stream_frames(path, wanted))
-    write_json(kept, [[[round(v, 4) for v in b] for b in found] for f in frames for found in finder(f)])
+    frames, boxes = stream_frames(path, wanted), []
+    while part := list(islice(frames, 16)): # at a time: a film at its own size would fill memory
+        boxes += finder(torch.from_numpy(np.stack(part)).permute(0, 3, 1, 2))
+    write_json(kept, [[[round(v, 4) for v in b] for b in found] for found in boxes])
     return read_json(kept)
 
 # %% ../nbs/23_person_boxes.ipynb #cd488b5c

@@ -10,7 +10,7 @@ __all__ = ['PROTOCOLS', 'OWN', 'SPLITS', 'Part', 'Attack', 'Protocol', 'pick_pro
 # %% ../nbs/60_protocols.ipynb #c104408a
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -309,22 +309,27 @@ def find_split(
 def adapt_reading(
     key:str, # of `read_source`
     reading:Reading, # of a study
+    readings:dict|None=None, # data set -> `Thinning`, of a study
 )->Reading: # as this data set is read
-    """Read a still picture as one frame.
+    """Read a still picture as one frame, and thin what is to be thinned.
 
     Parameters:
         key: of `read_source`
         reading: of a study
+        readings: data set -> `Thinning`, of a study
 
     Returns:
         as this data set is read
     """
-    return replace(reading, every=1, max_frames=1) if key=='vispr' else reading
+    if key=='vispr': return replace(reading, every=1, max_frames=1)
+    thin = (readings or {}).get(key.partition('-without-')[0])
+    return replace(reading, **{k: v for k, v in asdict(thin).items() if v is not None}) if thin else reading
 
 def write_names(
     cache:str|Path, # folder of what is decoded
     held:dict, # of `read_source`
     reading:Reading, # of the study
+    readings:dict|None=None, # of the study
 )->None:
     """Leave beside each data set what its labels are called.
 
@@ -332,9 +337,10 @@ def write_names(
         cache: folder of what is decoded
         held: of `read_source`
         reading: of the study
+        readings: of the study
     """
     for key, m in held.items():
-        names = dict(actions=m.actions, attributes=m.attributes, every=adapt_reading(key, reading).every)
+        names = dict(actions=m.actions, attributes=m.attributes, every=adapt_reading(key, reading, readings).every)
         write_json(find_split(cache, key, 'names.json'), names)
 
 # %% ../nbs/60_protocols.ipynb #ae5b78bd
@@ -377,7 +383,7 @@ def check_parts(
 # %% ../nbs/60_protocols.ipynb #b664ef6f
 def _load_split(cache, part, split, people=None, actions=None): # -> (Split, Manifest of its labels)
     folder, n = find_split(cache, part.key, split), read_json(find_split(cache, part.key, 'names.json'))
-    bank, values = Bank.load(folder), n['attributes'] # a list where an earlier version wrote it
+    bank, values = replace(Bank.load(folder), every=n.get('every', 1)), n['attributes'] # a list where an earlier version wrote it
     values = values if isinstance(values, dict) else dict.fromkeys(values, BINARY)
     m = label_part(Manifest(str(part), Path(), bank.rows, actions or n['actions'], values), part)
     y = m.y() if m.actions else m.p() if part.labels=='action' else torch.zeros(len(bank), dtype=torch.int64)

@@ -115,6 +115,15 @@ class Stream:
     skipped:list=field(default_factory=list) # a line for each video that could not be read
     def __len__(self): return len(self.rows)
 
+    @property
+    def every(self)->int: # >= 1
+        """How many frames of the film one kept frame stands for.
+
+        Returns:
+            >= 1
+        """
+        return self.reading.every
+
     def take(self, items:Tensor, idx:Tensor)->Tensor: # (B,) videos and (B,T) frames of each -> (B,3,T,H,W) in [0,1]
         """Read a batch of clips; rows of other processes are zero.
 

@@ -60,7 +60,7 @@ def open_method(
         path = Path(cfg.others[method])
         is_videos = path.is_dir() and not (path/'fa.safetensors').exists()
         if not is_videos: return load_anonymizer(path)
-        return Released(str(path), str(run/'shown'), cfg.reading)
+        return Released(str(path), cfg.reading)
     fa = make_baseline(method)
     return replace(fa, boxes=cfg.boxes) if isinstance(fa, OverPeople) else fa
 
@@ -207,30 +207,30 @@ def _estimate_cost(
 # %% ../nbs/62_study.ipynb #00886bf2
 def _get_device(): return 'cuda' if torch.cuda.is_available() else 'cpu' # that a task of this process trains on
 
-def _place(data): # with its frames where tasks train
+def _place(data): # its clips are handed out where tasks train
     moved = {k: s._replace(bank=s.bank.to(_get_device())) for k, s in zip(SPLITS, data)}
     return data._replace(**moved)
 
 def _learn(run, step, data, shown, cfg, source, report): # leaves an f_A in its run
     game = vary_game(cfg.game, step.method)
+    engine = make_engine(replace(cfg.engine, device='cuda') if torch.cuda.is_available() else cfg.engine)
     if step.method=='noisy':
-        fa = train_noisy_features(*data[:2], game, step.seed, on_step=lambda k, n, losses: report(k/n))
+        data = _place(data)
+        fa = train_noisy_features(*data[:2], game, step.seed, on_step=lambda k, n, losses: report(k/n), engine=engine)
         return save_anonymizer(run/'fa.safetensors', fa)
     if int((shown or data).train.bank.n_frames.min())==1: game = replace(game, short='clamp')
-    engine = make_engine(replace(cfg.engine, device='cuda') if torch.cuda.is_available() else cfg.engine)
     (a, b, *_), seen = _place(data), _place(shown)[:2] if shown else None
     def on_progress(stage, share): report(share if stage=='game' else 0)
     train(run, a, b, game, step.seed, seen, engine, source, on_progress)
 
 # %% ../nbs/62_study.ipynb #998dd60c
-def _attack(out, step, data, fa, cfg, report): # -> a result in the form of the archive
+def _attack(out, step, data, shown, cfg, report): # -> a result in the form of the archive
     kept, recipe = {}, make_recipes([step.attacker], step.kind, cfg.attack)[step.attacker]
     def keep(scores, truth, video=None):
         held = dict(scores=scores.numpy(), truth=(pack_truth(truth) if truth.ndim==2 else truth.short()).numpy())
         if video is not None: held['video'] = video.numpy()
         with atomic(out.with_suffix('.npz')) as f: np.savez_compressed(f, **held)
         kept.update(interval=bootstrap_scores(scores, truth, of=video))
-    shown = _place(anonymize_data(data, fa))
     def more(net):
         ap = average_precision(score_attributes(net, shown.val.bank, recipe), shown.val.p)
         found = dict(val=dict(zip(shown.columns, ap.tolist())))
@@ -240,8 +240,7 @@ def _attack(out, step, data, fa, cfg, report): # -> a result in the form of the 
     if step.kind=='action': return evaluate_action(shown, recipe, step.seed, step_done, keep).to_dict() | kept
     return evaluate_privacy(shown, recipe, step.seed, step_done, keep, more if cfg.audit else None).to_dict() | kept
 
-def _examine(out, step, data, fa, cfg, report): # undoes or links what is shared; some frames go beside the result
-    shown = anonymize_data(data, fa)
+def _examine(out, step, data, shown, cfg, report): # undoes or links what is shared; some frames go beside the result
     def step_done(k, n): report(k/n)
     if step.kind=='link': return evaluate_link(data, shown, cfg.attack, step.seed, step_done, cfg.identity)
     def keep(made):
@@ -264,7 +263,9 @@ def _work(folder, report, step, cfg): # of a task
         result = {}
     else:
         ask = _examine if step.kind in ('undo', 'link') else _attack
-        result = ask(out, step, load(*parts), open_method(run, step.method, cfg), cfg, report)
+        data, fa = _place(load(*parts)), open_method(run, step.method, cfg)
+        shown = anonymize_data(data, fa, folder/'cache'/'shown', lambda: report(.001)) # once for all attackers
+        result = ask(out, step, data, shown, cfg, report)
     used = dict(seconds=round(time.time()-began, 1), revision=get_revision())
     write_json(out, result | used | dict(peak_memory_mb=round(get_peak_memory_mb())))
 
@@ -415,6 +416,7 @@ def describe_source(
     """
     r = cfg.reading
     how = dict(size=r.size, every=r.every, max_frames=r.max_frames) | (dict(fit=r.fit) if r.fit!='squeeze' else {})
+    if cfg.readings: how['readings'] = {k: asdict(v) for k, v in sorted(cfg.readings.items())}
     if not isinstance(source, Official): return dict(digest=_digest_table(source), **how, split_column=cfg.split_column)
     return how | dict(division=source.division, data={k: fingerprint(m) for k, m in held.items()})
 
@@ -482,6 +484,11 @@ def _begin(folder, wanted, cfg): # refuses a folder of another study; -> a study
     return _grow(held, before, wanted, cfg)
 
 # %% ../nbs/62_study.ipynb #a208c247
+def _check_readings(cfg, held): # refuses a data set that is not there
+    names = {k.partition('-without-')[0] for k in held}
+    for n in cfg.readings:
+        if n not in names: raise BadInput(f'readings: no data set {n!r} here, there are {", ".join(sorted(names))}')
+
 def _check_published(cfg, held): # refuses before the work begins what would fail in the midst of it
     for m in held.values():
         rows = [r for r in m.rows if r['split'] in SPLITS]
@@ -494,10 +501,10 @@ def _decode(workers, folder, held, cfg, progress): # -> key -> split -> `Bank`
     places = [(k, s, find_split('cache', k, s)) for k, m in held.items() for s in SPLITS if s in m.splits]
     for k, s, place in places:
         name = s if k=='own' else f'{k} {s}'
-        tasks += list_decoding(name, place.as_posix(), held[k].split(s), adapt_reading(k, cfg.reading), people)
+        tasks += list_decoding(name, place.as_posix(), held[k].split(s), adapt_reading(k, cfg.reading, cfg.readings), people)
     workers.run(tasks, folder, progress)
     for k, s, place in places:
-        bank = decode_to(folder/place, held[k].split(s), adapt_reading(k, cfg.reading)) # is there: opens it
+        bank = decode_to(folder/place, held[k].split(s), adapt_reading(k, cfg.reading, cfg.readings)) # is there: opens it
         banks.setdefault(k, {})[s] = attach_people(bank, people, folder/place) if people else bank
     return banks
 
@@ -551,13 +558,14 @@ def run_study(
     """
     folder, began = Path(folder), time.time()
     chosen, held, official = read_source(source, check_study(cfg).attributes, cfg.split_column)
+    _check_readings(cfg, held)
     for n, p in chosen.items() if official else (): check_protocol(n, p, held)
     for note in held['own'].notes if progress and not official else (): print(note, file=sys.stderr)
     whole = _begin(folder, _describe(source, cfg, chosen, held), cfg)
     if cfg.reading.on_error=='raise': _check_published(cfg, held)
     check_parts(held, folder/'cache', cfg.reading.on_error, choose_finder(cfg))
     write_json(folder/'study.json', whole | dict(provenance=get_provenance(cfg.seeds[0]))) # now a stop loses nothing
-    write_names(folder/'cache', held, cfg.reading)
+    write_names(folder/'cache', held, cfg.reading, cfg.readings)
     every = load_study(folder) # all that was ever asked for
     cfg = _anchor(replace(cfg, attackers=every.attackers, insist=every.insist))
     with Workers(workers, scheduler) as w:
@@ -625,6 +633,7 @@ def plan_study(
         `print` it
     """
     chosen, held, official = read_source(source, check_study(cfg).attributes, cfg.split_column)
+    _check_readings(cfg, held)
     for n, p in chosen.items() if official else (): check_protocol(n, p, held)
     for m in held.values() if choose_finder(cfg)=='given' else (): find_boxes(m.root)
     def count(m):

@@ -6,7 +6,7 @@
 __all__ = ['Task', 'Workers', 'run_tasks', 'list_decoding']
 
 # %% ../nbs/61_tasks.ipynb #bdf95db2
-import asyncio, contextlib, logging, shutil, signal, socket, tempfile, time
+import asyncio, contextlib, logging, math, os, shutil, signal, socket, tempfile, time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,15 +14,15 @@ from hashlib import blake2b
 from multiprocessing import resource_tracker
 from pathlib import Path
 import dask
-import numpy as np
 import torch
+import torch.nn.functional as F
 from distributed import Client, LocalCluster, WorkerPlugin, get_worker
 from distributed.comm import get_address_host_port
 from distributed.scheduler import KilledWorker
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
 from tqdm import tqdm
 from .errors import BadInput, Collapse, SpactError
-from .files import atomic, get_hardware, write_json
+from .files import get_hardware, read_json, write_json, writing
 from .bank import Bank, decode_to
 from .config import Reading
 from .manifest import Manifest
@@ -330,24 +330,30 @@ def run_tasks(
     with Workers(min(n, len(tasks)), scheduler) as w: return w.run(tasks, folder, progress)
 
 # %% ../nbs/61_tasks.ipynb #cdef9976
-def _decode_share(folder, report, out, m, reading): len(decode_to(folder/out, m, reading, workers=1))
+def _decode_piece(folder, report, out, m, reading): len(decode_to(folder/out, m, reading, workers=1))
 
-def _join_shares(folder, report, out, m, shares):
-    banks = [Bank.load(folder/s) for s in shares]
-    held = {r['path']: (b, i) for b in banks for i, r in enumerate(b.rows)}
-    rows = [r for r in m.rows if r['path'] in held]
-    lengths = [int(b.n_frames[i]) for b, i in (held[r['path']] for r in rows)]
-    skipped = [line for b in banks for line in b.skipped]
-    with atomic(folder/out/'frames.npy') as tmp:
-        frames = open_memmap(tmp, 'w+', np.uint8, (sum(lengths), *banks[0].frames.shape[1:]))
-        at = 0
-        for r, n in zip(rows, lengths):
-            b, i = held[r['path']]
-            frames[at:at+n] = b.frames[b.start[i]:b.start[i+1]].numpy()
-            report((at := at+n)/len(frames))
-        frames.flush()
-    Bank(torch.empty(0), torch.tensor([0, *lengths]).cumsum(0), rows, skipped).describe(folder/out)
-    for s in shares: shutil.rmtree(folder/s, ignore_errors=True)
+def _join_pieces(folder, report, out, pieces, reading): # frames are moved, so that the disk holds them once
+    told = [read_json(folder/p/'bank.json') for p in pieces]
+    starts, size = torch.tensor([0, *(t['start'][-1] for t in told)]).cumsum(0).tolist(), 3*math.prod(reading.shape)
+    whole = folder/out/'frames.npy' # not a bank without its bank.json
+    with writing(whole), whole.open('r+b' if whole.exists() else 'wb') as f:
+        head = dict(descr='|u1', fortran_order=False, shape=(starts[-1], 3, *reading.shape))
+        write_array_header_1_0(f, head)
+        begin = f.tell()
+        for k, (p, at) in enumerate(zip(pieces, starts)):
+            if (piece := folder/p/'frames.npy').exists(): # those that are gone were moved before a stop
+                f.seek(begin+at*size)
+                with piece.open('rb') as g:
+                    g.seek(-(starts[k+1]-at)*size, os.SEEK_END)
+                    shutil.copyfileobj(g, f, 2**22)
+                f.flush()
+                os.fsync(f.fileno())
+                piece.unlink()
+            report((k+1)/len(pieces))
+    lengths = torch.cat([torch.tensor(t['start']).diff() for t in told])
+    rows, skipped = ([v for t in told for v in t[k]] for k in ('rows', 'skipped'))
+    Bank(torch.empty(0), F.pad(lengths.cumsum(0), (1, 0)), rows, skipped, every=reading.every).describe(folder/out)
+    for p in pieces: shutil.rmtree(folder/p, ignore_errors=True)
 
 def _look_for_people(folder, report, out, m, reading, people, keep):
     find_people(Bank.load(folder/out), m.root, people, folder/out, folder/keep, reading)
@@ -359,7 +365,7 @@ def list_decoding(
     m:Manifest, # which videos; their root is made absolute
     reading:Reading=Reading(), # which frames of each
     people:str|None=None, # also look for people with this, a key of `FINDERS`; kept beside `out`, in `people`
-    share:int=256, # videos a task, at least [S]; there are at most 32 shares
+    share:int=256, # videos a task, at least [S]; there are at most 32 pieces
 )->list[Task]: # the last one leaves the bank, or the people in it
     """List what decoding a data set takes.
 
@@ -369,20 +375,20 @@ def list_decoding(
         m: which videos; their root is made absolute
         reading: which frames of each
         people: also look for people with this, a key of `FINDERS`; kept beside `out`, in `people`
-        share: videos a task, at least [S]; there are at most 32 shares
+        share: videos a task, at least [S]; there are at most 32 pieces
 
     Returns:
         the last one leaves the bank, or the people in it
     """
     m = replace(m, root=m.root.resolve())
     k, whole = min(32, -(-len(m)//share)), f'{out}/bank.json'
-    parts = [replace(m, rows=m.rows[i::k]) for i in range(k)] if k>1 else [m]
-    places = [f'{out}/share-{i:02}' for i in range(k)] if k>1 else [out]
+    parts = [replace(m, rows=m.rows[i*len(m)//k:(i+1)*len(m)//k]) for i in range(k)]
+    places = [f'{out}/piece-{i:02}' for i in range(k)] if k>1 else [out]
     def label(i): return f'decode {name}' + f' {i+1}/{k}'*(k>1)
-    tasks = [Task(label(i), f'{p}/bank.json', (), float(len(q)), partial(_decode_share, out=p, m=q, reading=reading))
+    tasks = [Task(label(i), f'{p}/bank.json', (), float(len(q)), partial(_decode_piece, out=p, m=q, reading=reading))
              for i, (p, q) in enumerate(zip(places, parts))]
     if k>1:
-        join = partial(_join_shares, out=out, m=m, shares=places)
+        join = partial(_join_pieces, out=out, pieces=places, reading=reading)
         tasks.append(Task(f'join {name}', whole, tuple(t.name for t in tasks), len(m)/20, join))
     if people:
         keep = str(Path(out).parent/'people')
