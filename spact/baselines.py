@@ -7,7 +7,7 @@ __all__ = ['baselines', 'identity', 'Downsample', 'Blur', 'OverPeople', 'make_ba
 
 # %% ../nbs/51_baselines.ipynb #1c567789
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 import math
 from typing import NamedTuple
 import torch

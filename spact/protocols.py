@@ -383,7 +383,8 @@ def check_parts(
 # %% ../nbs/60_protocols.ipynb #b664ef6f
 def _load_split(cache, part, split, people=None, actions=None): # -> (Split, Manifest of its labels)
     folder, n = find_split(cache, part.key, split), read_json(find_split(cache, part.key, 'names.json'))
-    bank, values = replace(Bank.load(folder), every=n.get('every', 1)), n['attributes'] # a list where an earlier version wrote it
+    bank = replace(Bank.load(folder), every=n.get('every', 1))
+    values = n['attributes'] # a list where an earlier version wrote it
     values = values if isinstance(values, dict) else dict.fromkeys(values, BINARY)
     m = label_part(Manifest(str(part), Path(), bank.rows, actions or n['actions'], values), part)
     y = m.y() if m.actions else m.p() if part.labels=='action' else torch.zeros(len(bank), dtype=torch.int64)

@@ -114,15 +114,7 @@ class Stream:
     device:str|torch.device='cpu' # where clips are handed out
     skipped:list=field(default_factory=list) # a line for each video that could not be read
     def __len__(self): return len(self.rows)
-
-    @property
-    def every(self)->int: # >= 1
-        """How many frames of the film one kept frame stands for.
-
-        Returns:
-            >= 1
-        """
-        return self.reading.every
+    def __post_init__(self): self.every = self.reading.every # as of a `Bank`
 
     def take(self, items:Tensor, idx:Tensor)->Tensor: # (B,) videos and (B,T) frames of each -> (B,3,T,H,W) in [0,1]
         """Read a batch of clips; rows of other processes are zero.
@@ -140,8 +132,8 @@ class Stream:
             raise BadInput(f'{self.rows[i]["path"]}: frames {asked} asked for, it has {self.n_frames[i]}')
         x = torch.zeros(*idx.shape, 3, *self.reading.shape, dtype=torch.uint8)
         for k in range(len(items))[share_rows(len(items), *self.part)]: x[k] = _read(self, int(items[k]), idx[k])
-        x = (x.float()/255).transpose(1, 2)
-        return x if get_worker_info() else x.to(self.device) # a process that reads ahead has no business on a GPU
+        if not get_worker_info(): x = x.to(self.device) # a process that reads ahead has no business on a GPU
+        return (x.float()/255).transpose(1, 2)
 
     def to(self, device:str|torch.device)->'Stream': # such as 'cuda'; the same files
         """Hand clips out on a device.
