@@ -254,7 +254,8 @@ def _attack_links(
         i = torch.randperm(len(raw), generator=g)[:cfg.batch_b]
         j = _draw_mates(unit, i, g)
         a, b = sample_clip(raw.n_frames[i], 1, 1, g), sample_clip(raw.n_frames[j], 1, 1, g) # two moments
-        return _link_loss(net.raw(raw.take(i, a)[:, :, 0]), net.shown(shown.take(j, b)[:, :, 0]), unit[i].to(raw.device))
+        z0, z1 = net.raw(raw.take(i, a)[:, :, 0]), net.shown(shown.take(j, b)[:, :, 0])
+        return _link_loss(z0, z1, unit[i].to(z0.device))
     return fit_attacker(net, loss, cfg.count_updates('b', len(raw)), cfg, on_step)
 
 # %% ../nbs/56_auditing.ipynb #90f356ff

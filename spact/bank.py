@@ -648,9 +648,10 @@ def _share(bank, videos, place, on_video): # the same, made by one process, read
     if not torch.equal(kept.start, bank.start): raise BadInput(f'{place}: holds other videos; delete that folder')
     return replace(bank, frames=kept.frames, pages=kept.pages, home=place)
 
+# %% ../nbs/14_bank.ipynb #9adf14c6
 def anonymize_bank(
     bank:Bank, # raw videos
-    fa:Callable, # frames (n,C,H,W) in [0,1] to the same shape and range; with a method `videos` if it needs whole videos
+    fa:Callable, # frames (n,C,H,W) in [0,1] to the same shape and range; it may have a method `videos`, for whole ones
     store:str|os.PathLike|None=None, # folder of what is kept for others who ask; None: nothing is kept
     on_video:Callable|None=None, # called, without arguments, after each video
 )->Bank: # as they would be shared, rounded to bytes
@@ -658,7 +659,7 @@ def anonymize_bank(
 
     Parameters:
         bank: raw videos
-        fa: frames (n,C,H,W) in [0,1] to the same shape and range; with a method `videos` if it needs whole videos
+        fa: frames (n,C,H,W) in [0,1] to the same shape and range; it may have a method `videos`, for whole ones
         store: folder of what is kept for others who ask; None: nothing is kept
         on_video: called, without arguments, after each video
 

@@ -24,8 +24,7 @@ from .baselines import OverPeople, baselines, make_baseline, train_noisy_feature
 from .config import ATTACKERS, LEARNED, EngineConfig, StudyConfig, vary_game
 from .errors import BadInput
 from .evaluation import evaluate_action, evaluate_privacy
-from .files import (atomic, get_peak_memory_mb, get_provenance, get_revision, read_config, read_json,
-                         write_json)
+from .files import atomic, get_peak_memory_mb, get_provenance, get_revision, read_config, read_json, write_json
 from .game import Engine, make_game
 from .manifest import find_table, list_files
 from .metrics import average_precision, pack_truth, unpack_truth
@@ -501,10 +500,12 @@ def _decode(workers, folder, held, cfg, progress): # -> key -> split -> `Bank`
     places = [(k, s, find_split('cache', k, s)) for k, m in held.items() for s in SPLITS if s in m.splits]
     for k, s, place in places:
         name = s if k=='own' else f'{k} {s}'
-        tasks += list_decoding(name, place.as_posix(), held[k].split(s), adapt_reading(k, cfg.reading, cfg.readings), people)
+        reading = adapt_reading(k, cfg.reading, cfg.readings)
+        tasks += list_decoding(name, place.as_posix(), held[k].split(s), reading, people)
     workers.run(tasks, folder, progress)
     for k, s, place in places:
-        bank = decode_to(folder/place, held[k].split(s), adapt_reading(k, cfg.reading, cfg.readings)) # is there: opens it
+        reading = adapt_reading(k, cfg.reading, cfg.readings)
+        bank = decode_to(folder/place, held[k].split(s), reading) # is there: opens it
         banks.setdefault(k, {})[s] = attach_people(bank, people, folder/place) if people else bank
     return banks
 
