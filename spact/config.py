@@ -514,6 +514,15 @@ class _Budgets:
     epochs_b:_Amount=0. # most passes of f'_B over its training videos; 0: no such limit [S]
     batch_b:_Count=64 # frames, one of each video [S]
 
+    def describe(self, player:Literal['t','b'])->str: # network, first weights and budget
+        "Say what an attacker is, for a report."
+        of = {k: getattr(self, f'{k}_{player}') for k in ('weights', 'steps', 'epochs', 'batch')}
+        begun = '' if of['weights']=='none' else f', which began with {of["weights"]} weights'
+        limits = [f'{of["epochs"]:g} epochs']*(of['epochs']>0) + [f'{of["steps"]} updates']*(of['steps']>0)
+        budget = ' or '.join(limits) + ' in updates'*(not of['steps'])
+        seen = 'frames' if player=='b' and self.n_frames_b==1 else 'clips'
+        return f'`{self.ft if player=="t" else self.fb}`{begun}, {budget} of {of["batch"]} {seen}'
+
 # %% ../nbs/01_config.ipynb #3f1efcea
 _PAPER_ATTACK = { # field -> (value, source, why)
     'ft': ('r3d18', 'P', 'Sec. 5.2: R3D-18'), 'fb': ('resnet50', 'P', 'Sec. 5.2: ResNet-50'),
