@@ -308,7 +308,8 @@ def _name_csv(
 )->Path: # the CSV file
     "Find the manifest that was meant."
     if manifest is None: raise BadInput('manifest: name a CSV file, or a folder that holds manifest.csv')
-    return Path(manifest)/'manifest.csv' if Path(manifest).is_dir() else Path(manifest)
+    from spact.manifest import find_table
+    return find_table(manifest)
 
 # %% ../nbs/90_cli.ipynb #fff77cd4
 _data = App(name='data', sort_key=0, help='Draw the benchmark, or look after a folder of videos.')
@@ -370,11 +371,13 @@ def _demo(*, work:_Work, choice:_DemoChoices, cfg):
 # %% ../nbs/90_cli.ipynb #3acf021c
 @app.command(name='train', sort_key=2, help_epilogue=SOURCES)
 @_with_settings(StudyConfig, 'split_column')
-def _train(manifest:MANIFEST=None, /, *, place:_Place, choice:_Choice, cfg):
+def _train(manifest:MANIFEST=None, /, *,
+           stills:Annotated[Path|None, _option('Table of pictures that f_B is shown in their place.')]=None,
+           place:_Place, choice:_Choice, cfg):
     "Train an anonymizer on a folder of videos; no private attribute is read."
     manifest, out = _name_csv(manifest), place.out or Path('spact-run')
     from spact.demo import train_folder
-    print(f'anonymizer: {train_folder(out, manifest, cfg, cfg.seeds[0], place.resume)}')
+    print(f'anonymizer: {train_folder(out, manifest, cfg, cfg.seeds[0], place.resume, stills=stills)}')
 
 @app.command(name='evaluate', sort_key=3, help_epilogue=SOURCES)
 @_with_settings(StudyConfig, 'methods model attributes attackers insist')
@@ -426,8 +429,8 @@ def _check(manifest:Annotated[Path, _option('A manifest, or the folder of a data
     if format: report = check_official(format, manifest, split, videos, novel, progress=True)
     else:
         names = _read_value(attributes or 'none', tuple[str,...]|None)
-        m = read_manifest(_name_csv(manifest), root, attributes=names, split_column=split_column)
-        report = check_data(m, progress=True)
+        m = read_manifest(manifest, root, None, names, split_column, (faults := []).append)
+        report = check_data(m, progress=True)._replace(mislabelled=faults)
     print(report)
     return int(not report.ok)
 
