@@ -62,6 +62,13 @@ def _list_folder(folder, out): # its videos or, where there are none, its images
     return [p for p, why in held if why==do], [(p, why) for p, why in held if why!=do]
 
 # %% ../nbs/77_anonymize_folder.ipynb #c0b78043
+def _match(p): # a pattern -> path: the folder that it was found from
+    if '**' not in p.parts: return {Path(m): Path(m).parent for m in sorted(glob.glob(str(p)))}
+    top = Path(*takewhile(lambda part: not glob.has_magic(part), p.parts)) # `Path.glob` follows no link, so no loop
+    rest = p.relative_to(top)/('*' if p.name=='**' else '')
+    def is_plain(m): return not any(part[0]=='.' for part in m.relative_to(top).parts)
+    return {m: top for m in sorted(top.glob(str(rest))) if is_plain(m)}
+
 def _find_videos(inputs, out=None): # -> video: the folder it was found from; `out`: folder of results, not searched
     found = {}
     for name in inputs:
@@ -75,12 +82,12 @@ def _find_videos(inputs, out=None): # -> video: the folder it was found from; `o
             found = {v: p for v in inside} | found
         elif os.path.lexists(p) or not glob.has_magic(str(name)): found.setdefault(p, p.parent)
         else:
-            matches = [Path(m) for m in sorted(glob.glob(str(name), recursive=True)) if not Path(m).is_dir()]
+            matches = {m: top for m, top in _match(p).items() if not m.is_dir()}
             if not matches: raise BadInput(f'{name}: no file is called so')
-            top = Path(*takewhile(lambda part: '**' not in part, p.parts)) if '**' in str(name) else None
-            found |= {m: top or m.parent for m in matches if m not in found}
+            found = matches | found
     return found
 
+# %% ../nbs/77_anonymize_folder.ipynb #46929765
 def list_passed_over(
     inputs:list, # files, folders and patterns
     out:str|Path|None=None, # folder of results
@@ -368,5 +375,5 @@ def list_caveats(
         lines.append(f'size {size}: f_A was trained at {model.size} px, and {known}')
     if cfg.strength<1: lines.append(f'strength {cfg.strength:g}: the original shows through, and can be restored')
     if cfg.side_by_side: lines.append('side by side: the original is in the file')
-    if cfg.keep_audio: lines.append('sound: kept as it is; a voice identifies its owner')
+    if cfg.keep_audio: lines.append('sound: copied as it is; a voice identifies its owner')
     return lines
