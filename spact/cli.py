@@ -6,7 +6,7 @@
 __all__ = ['app', 'MANIFEST', 'SOURCES', 'DRY_RUN', 'choose', 'main']
 
 # %% ../nbs/90_cli.ipynb #8177210b
-import inspect, re, shlex, sys
+import codecs, inspect, logging, re, shlex, sys
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
@@ -286,9 +286,23 @@ def _run_line(
         print(f'spact: {" ".join(named[0].split())}', file=sys.stderr)
         return named[1]
 
+# %% ../nbs/90_cli.ipynb #39bba15d
+_SIGNS = {'→': '->', '×': 'x', '≥': '>=', '≤': '<=', '±': '+-', '−': '-', '–': '-', '…': '...', '↑': '^', '↓': 'v'}
+_lacking = [] # encodings of consoles and logs that lack some characters, as those of Windows do
+
+def _replace_signs(error): # what is written in the place of such characters, and where to go on
+    _lacking.append(error.encoding)
+    return ''.join(_SIGNS.get(c, '?') for c in error.object[error.start:error.end]), error.end
+
 def main():
     "Run the program `spact`."
-    sys.exit(_run_line(sys.argv[1:]))
+    codecs.register_error('spact', _replace_signs)
+    for s in (sys.stdout, sys.stderr):
+        if hasattr(s, 'reconfigure'): s.reconfigure(errors='spact')
+    logging.getLogger('matplotlib').setLevel(logging.ERROR) # it reports a HOME that cannot be written
+    code = _run_line(sys.argv[1:])
+    if _lacking: print(f'note: {_lacking[0]} lacks some characters; they are replaced', file=sys.stderr)
+    sys.exit(code)
 
 # %% ../nbs/90_cli.ipynb #60376402
 @dataclass(frozen=True)
@@ -563,7 +577,9 @@ def _anonymize(*inputs:Annotated[str, _option('Videos, folders and patterns.')],
         results.append(r)
         line = folder.describe_result(r)
         print(f'spact: {line}' if r.problem else line, file=sys.stderr if r.problem else None)
-    print(folder.summarize_results(results))
+    for text in folder.list_passed_over(inputs, out): print(text)
+    for text in folder.list_notes(results): print(f'note: {text}', file=sys.stderr)
+    print(folder.summarize_results(results, dry_run))
     return folder.exit_code(results)
 
 # %% ../nbs/90_cli.ipynb #fdb84d10
@@ -597,3 +613,5 @@ def _settings(record:Annotated[str|None, _option('Such as game, engine or attack
               preset:Annotated[str, _option('cpu, quick, tiny, paper or release: whose values.')]='cpu'):
     "List every field of the configurations: value, unit, meaning and source."
     print(_list_settings(record, preset))
+
+if __name__=='__main__' and sys.argv[0].endswith('cli.py'): main() # python -m spact.cli; a notebook is another program

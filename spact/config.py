@@ -792,6 +792,7 @@ class AnonymizeConfig:
         half: compute in bfloat16, faster if the processor has it [S]
         side_by_side: the original to the left, for looking: it is in the file
         keep_audio: copy the sound as it is
+        strict: refuse what a player overlooks: damaged pictures, a header with a wrong length
         force: overwrite
     """
     size:_Whole|None=None # px of the shorter side where f_A works; 0: the video's own; None: that of its training [S]
@@ -803,6 +804,7 @@ class AnonymizeConfig:
     half:bool=False # compute in bfloat16, faster if the processor has it [S]
     side_by_side:bool=False # the original to the left, for looking: it is in the file
     keep_audio:bool=False # copy the sound as it is
+    strict:bool=False # refuse what a player overlooks: damaged pictures, a header with a wrong length
     force:bool=False # overwrite
 
 # %% ../nbs/01_config.ipynb #b9d418de
