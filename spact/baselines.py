@@ -18,10 +18,11 @@ from torchvision.transforms.v2.functional import gaussian_blur
 from .action import Residual, make_action_net
 from .bank import Bank, Split
 from .batches import draw_clips
-from .config import GameConfig
+from .config import FRONTS, GameConfig
 from .core import generator, seeded
 from .errors import BadInput
 from .game import Engine, Game, NoAnonymizer, channels_last, frozen, pass_together
+from .motion import make_front
 from .objective import loss_t, count_actions
 from .starts import init_ft
 from .unet import UNet, make_anonymizer
@@ -144,7 +145,8 @@ class OverPeople:
 
 # %% ../nbs/51_baselines.ipynb #ae995e64
 baselines = {'raw': identity, 'downsample2': Downsample(2), 'downsample4': Downsample(4),
-             'black': OverPeople(), 'blur_strong': OverPeople(1/8), 'blur_weak': OverPeople(1/32)}
+             'black': OverPeople(), 'blur_strong': OverPeople(1/8), 'blur_weak': OverPeople(1/32),
+             **{name: make_front(name) for name in FRONTS}}
 
 def make_baseline(
     name:str, # a key of `baselines`
@@ -157,6 +159,7 @@ def make_baseline(
     Returns:
         frames (n,C,H,W) in [0,1] to frames of the same shape in [0,1], or an `OverPeople`; picklable
     """
+    if name.partition('+')[0] in FRONTS: return make_front(name)
     if name not in baselines: raise BadInput(f"no baseline called {name!r}; there are {', '.join(baselines)}")
     return baselines[name]
 

@@ -19,6 +19,7 @@ from .bank import read_ahead
 from .config import EngineConfig, GameConfig
 from .core import fold_time, generator, seeded, unfold_time
 from .errors import BadInput
+from .motion import BDQ
 from .objective import Ensemble, MoCo, NTXent, RotNet, Supervised
 from .privacy import make_attribute_net, make_privacy_net
 from .unet import make_anonymizer
@@ -224,6 +225,11 @@ class NoAnonymizer(nn.Identity):
     "Stand for f_A in the rows without one: what goes in comes out."
     config, is_identity = None, True
 
+# %% ../nbs/40_game.ipynb #37515303
+def _make_fa(cfg): # f_A, untrained
+    if cfg.fa in ('none', 'bdq'): return NoAnonymizer() if cfg.fa=='none' else BDQ()
+    return channels_last(make_anonymizer(cfg.fa, levels=cfg.levels))
+
 # %% ../nbs/40_game.ipynb #7aaf451f
 def make_game(
     cfg:GameConfig, # sizes and learning rates
@@ -246,7 +252,7 @@ def make_game(
     """
     engine.check(cfg)
     with seeded(seed, 'players'):
-        fa = NoAnonymizer() if cfg.fa=='none' else channels_last(make_anonymizer(cfg.fa))
+        fa = _make_fa(cfg)
         ft = channels_last(make_action_net(cfg.ft, n_classes, cfg.weights_t))
         fb, objective = make_adversary(cfg, p, engine)
     players = engine.wrap(fa), engine.wrap(ft), fb

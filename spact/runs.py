@@ -14,13 +14,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
-from .bank import Split
+from .bank import Bank, Split, anonymize_bank
 from .batches import check_videos
 from .config import GameConfig
 from .errors import BadInput
 from .files import atomic, get_provenance, read_config, read_json, write_json
 from .game import Engine, Game, NoAnonymizer, channels_last, check_private, make_game
 from .minimax import play
+from .motion import BDQ, AfterFront, Motion, make_front
 from .objective import count_actions
 from .starts import init_fa, init_fb, init_ft
 from .unet import UNet
@@ -39,15 +40,16 @@ _BROKEN = SafetensorError, AttributeError, KeyError, TypeError, ValueError, Runt
 # %% ../nbs/45_runs.ipynb #37774767
 def save_anonymizer(
     path:str|Path, # a .safetensors file
-    fa:UNet|NoAnonymizer, # f_A
+    fa:nn.Module, # f_A: a `UNet`, `BDQ` or `NoAnonymizer`, or one of them in an `AfterFront`
 )->None:
     """Write f_A's weights, with its configuration in the header.
 
     Parameters:
         path: a .safetensors file
-        fa: f_A
+        fa: f_A: a `UNet`, `BDQ` or `NoAnonymizer`, or one of them in an `AfterFront`
     """
-    _write(path, fa.state_dict(), {'unet': json.dumps(fa.config)})
+    net, head = (fa.net, {'front': json.dumps(fa.front.config)}) if isinstance(fa, AfterFront) else (fa, {})
+    _write(path, net.state_dict(), {'unet': json.dumps(net.config)} | head)
 
 def load_anonymizer(
     path:str|Path, # what `save_anonymizer` wrote, or a run folder
@@ -64,15 +66,19 @@ def load_anonymizer(
     if not path.exists():
         raise BadInput(f'{path}: no such model; give a .safetensors file or a finished run folder')
     try:
-        with safe_open(path, 'pt') as f: config = json.loads((f.metadata() or {})['unet'])
+        with safe_open(path, 'pt') as f: head = {k: json.loads(v) for k, v in (f.metadata() or {}).items()}
+        config = head['unet']
         tensors = load_file(path)
         if not all(v.isfinite().all() for v in tensors.values()): raise ValueError('not all weights are finite')
         if config and config.get('depth', 0)>len(tensors):
             raise ValueError(f'a depth of {config["depth"]} and {len(tensors)} tensors')
-        with torch.device('meta'): fa = UNet(**config) if config else NoAnonymizer() # takes no memory
-        fa.load_state_dict(tensors, assign=True)
+        kind = BDQ if 'thresholds' in (config or {}) else UNet
+        with torch.device('meta'): net = kind(**config) if config else NoAnonymizer() # takes no memory
+        net.load_state_dict(tensors, assign=True)
+        fa = channels_last(net.float())
+        if 'front' in head: fa = AfterFront(Motion(**head['front']), fa)
     except _BROKEN as e: raise BadInput(f'{path}: not an anonymizer of spact ({str(e).splitlines()[0]})') from None
-    return channels_last(fa.float()).eval().requires_grad_(False)
+    return fa.eval().requires_grad_(False)
 
 # %% ../nbs/45_runs.ipynb #0c518c31
 PLAYERS = 'fa', 'ft', 'fb'
@@ -223,6 +229,22 @@ def _start(keeper, train, val, shown, seed): # the three starts of Sec. 3.3
     keeper.keep()
     keeper.save()
 
+# %% ../nbs/45_runs.ipynb #c9bb397e
+def _pass_front(cfg, *splits): # -> the same videos as the players see them
+    if cfg.front=='none': return splits
+    if not all(isinstance(s.bank, Bank) for s in splits):
+        raise BadInput(f'front {cfg.front}: needs whole videos; leave out --stream')
+    front = make_front(cfg.front)
+    fronted = {id(b): anonymize_bank(b, front) for b in {id(s.bank): s.bank for s in splits}.values()}
+    return [s._replace(bank=fronted[id(s.bank)]) for s in splits]
+
+def _finish(keeper): # leaves f_A, after its front, as the run's result
+    fa, name = keeper.game.fa, keeper.cfg.front
+    keeper.save()
+    if name!='none': fa = AfterFront(make_front(name), fa)
+    if keeper.engine.is_main: save_anonymizer(keeper.folder/'fa.safetensors', fa)
+    keeper.engine.wait()
+
 # %% ../nbs/45_runs.ipynb #862e2a3b
 def train(
     folder:str|Path, # the run; made when absent
@@ -255,6 +277,7 @@ def train(
     for split in (train, val, *shown): check_videos(split.bank, cfg)
     wanted, p = _describe(train, shown, cfg, seed, source)
     if _is_finished(folder, wanted): return load_anonymizer(folder)
+    train, val, *shown = _pass_front(cfg, train, val, *shown)
     game = make_game(cfg, wanted['n_classes'], seed, p, engine)
     keeper = _Keeper(folder, game, cfg, on_progress)
     if not (folder/'run.json').exists():
@@ -265,9 +288,7 @@ def train(
     else: _start(keeper, train, val, shown, seed)
     if engine.is_main: keeper.log = _keep_log(folder/'metrics.jsonl', game.step)
     with keeper.log: play(game, train, cfg, seed, keeper.after_step, shown[0])
-    keeper.save()
-    if engine.is_main: save_anonymizer(folder/'fa.safetensors', game.fa)
-    engine.wait()
+    _finish(keeper)
     return load_anonymizer(folder)
 
 # %% ../nbs/45_runs.ipynb #b1d4120f

@@ -57,6 +57,15 @@ def _enlarge(x, size, how):
     if x.requires_grad and not torch.compiler.is_compiling(): x.register_hook(lambda g: g+0)
     return x
 
+# %% ../nbs/20_unet.ipynb #f5f67862
+class _Levels(nn.Module): # round to n equally spaced values from 0 to 1, with the gradient of x itself
+    def __init__(self, n):
+        super().__init__()
+        self.n = n
+
+    def extra_repr(self): return str(self.n)
+    def forward(self, x): return x + ((x*(self.n-1)).round()/(self.n-1)-x).detach()
+
 # %% ../nbs/20_unet.ipynb #9ab8ef81
 class UNet(nn.Module):
     """f_A: an encoder-decoder with skip connections (Sec. 3.2.1, U-Net [36]).
@@ -67,6 +76,7 @@ class UNet(nn.Module):
         convs: convolutions a level, 1 or 2 [R]
         up: how the decoder enlarges: 'bilinear' [R] or 'nearest', which is cheaper on a CPU
         patch: 2: a square of 2x2 pixels is one place of 12 channels; 1: pixel by pixel [R]
+        levels: values that a pixel's channel may take, at least 2; 0: any [R]
     """
     def __init__(self,
         width:int=64, # channels of the first level; each level down doubles them [R]
@@ -74,10 +84,13 @@ class UNet(nn.Module):
         convs:int=2, # convolutions a level, 1 or 2 [R]
         up:str='bilinear', # how the decoder enlarges: 'bilinear' [R] or 'nearest', which is cheaper on a CPU
         patch:int=1, # 2: a square of 2x2 pixels is one place of 12 channels; 1: pixel by pixel [R]
+        levels:int=0, # values that a pixel's channel may take, at least 2; 0: any [R]
     ):
         super().__init__()
         self.config = dict(width=width, depth=depth, convs=convs, up=up, patch=patch)
         _check_sizes(**self.config)
+        if levels: self.config['levels'] = levels
+        self.few = _Levels(levels) if levels else nn.Identity()
         def block(i, o, mid): return conv_block(i, o, mid if convs == 2 else None)
         down, ins, outs = _channels(width, depth)
         self.stem = block(3*patch**2, width, width)
@@ -92,7 +105,7 @@ class UNet(nn.Module):
         x = self.stem(_squares(im, k, 2**len(self.down)))
         for block in self.down: skips.append(x); x = block(F.max_pool2d(x, 2))
         for block in self.up: x = block(torch.cat([s := skips.pop(), _enlarge(x, s.shape[-2:], self.config['up'])], 1))
-        return F.pixel_shuffle(self.out(x), k)[..., :h, :w].sigmoid()
+        return self.few(F.pixel_shuffle(self.out(x), k)[..., :h, :w].sigmoid())
 
 # %% ../nbs/20_unet.ipynb #3b068c5c
 UNETS = {'paper': dict(width=64, depth=4, convs=2, up='bilinear'), # [R]
