@@ -1,11 +1,13 @@
 """`python -m benchmarks NAME [NAME ...]`: measure, print the ratios beside their goals, write JSON.
 
 NAME is one of the benches below, `all` of them, or `rates`: frames per second from file to file, with the options
-`--rounds`, `--cores` and `--video`. `data/results/bench.json` and `rates.json` were written by `all` and `rates`."""
+`--rounds`, `--cores` and `--video`; or `gpu`: eight minutes of one GPU, see `benchmarks.gpu`, with `--folder`.
+`data/results/bench.json`, `rates.json` and `gpu.json` were written by `all`, `rates` and `gpu`."""
 import argparse
 import sys
 from pathlib import Path
 
+from benchmarks.gpu import run_gpu
 from benchmarks.race import tabulate
 from benchmarks.rates import run_rates
 from benchmarks.run import BENCHES, run_bench
@@ -15,13 +17,15 @@ from spact.files import write_json
 
 def parse(argv):
     p = argparse.ArgumentParser('python -m benchmarks', description='Measure ratios against plain ways, in one run.')
-    p.add_argument('names', nargs='+', metavar='NAME', help=f'out of {", ".join(BENCHES)}; all; or rates')
+    p.add_argument('names', nargs='+', metavar='NAME', help=f'out of {", ".join(BENCHES)}; all; rates; or gpu')
     p.add_argument('--quick', action='store_true', help='small sizes, a minute or two: to see that it works')
     p.add_argument('--device', default='cpu', help='of the step and its memory: cpu or cuda')
     p.add_argument('--out', type=Path, metavar='FILE', help='write the result as JSON')
     p.add_argument('--rounds', type=int, default=3, help='of rates')
     p.add_argument('--cores', type=int, default=1, help='that each contestant of rates may use')
     p.add_argument('--video', type=Path, help='what is to be seen in the videos of rates; otherwise a pattern')
+    p.add_argument('--folder', type=Path, default=Path('spact-gpu'), help='of gpu: its data and run, which go on')
+    p.add_argument('--seconds', type=float, default=480, help='of gpu: for all of it')
     return p.parse_args(argv)
 
 
@@ -29,6 +33,7 @@ def main(argv=None):
     o = parse(argv)
     try:
         if o.names == ['rates']: result = run_rates(o.rounds, o.cores, o.video, o.quick)
+        elif o.names == ['gpu']: result = run_gpu(o.folder, None if o.device == 'cpu' else o.device, o.seconds)
         else: result = run_bench(None if o.names == ['all'] else tuple(o.names), o.quick, o.device)
     except SpactError as e:
         print(f'benchmarks: {e}', file=sys.stderr)

@@ -6,7 +6,7 @@
 __all__ = ['app', 'MANIFEST', 'SOURCES', 'DRY_RUN', 'choose', 'main']
 
 # %% ../nbs/90_cli.ipynb #8177210b
-import inspect, re, shlex, sys
+import codecs, inspect, logging, re, shlex, sys
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
@@ -286,9 +286,23 @@ def _run_line(
         print(f'spact: {" ".join(named[0].split())}', file=sys.stderr)
         return named[1]
 
+# %% ../nbs/90_cli.ipynb #39bba15d
+_SIGNS = {'→': '->', '×': 'x', '≥': '>=', '≤': '<=', '±': '+-', '−': '-', '–': '-', '…': '...', '↑': '^', '↓': 'v'}
+_lacking = [] # encodings of consoles and logs that lack some characters, as those of Windows do
+
+def _replace_signs(error): # what is written in the place of such characters, and where to go on
+    _lacking.append(error.encoding)
+    return ''.join(_SIGNS.get(c, '?') for c in error.object[error.start:error.end]), error.end
+
 def main():
     "Run the program `spact`."
-    sys.exit(_run_line(sys.argv[1:]))
+    codecs.register_error('spact', _replace_signs)
+    for s in (sys.stdout, sys.stderr):
+        if hasattr(s, 'reconfigure'): s.reconfigure(errors='spact')
+    logging.getLogger('matplotlib').setLevel(logging.ERROR) # it reports a HOME that cannot be written
+    code = _run_line(sys.argv[1:])
+    if _lacking: print(f'note: {_lacking[0]} lacks some characters; they are replaced', file=sys.stderr)
+    sys.exit(code)
 
 # %% ../nbs/90_cli.ipynb #60376402
 @dataclass(frozen=True)
@@ -308,7 +322,8 @@ def _name_csv(
 )->Path: # the CSV file
     "Find the manifest that was meant."
     if manifest is None: raise BadInput('manifest: name a CSV file, or a folder that holds manifest.csv')
-    return Path(manifest)/'manifest.csv' if Path(manifest).is_dir() else Path(manifest)
+    from spact.manifest import find_table
+    return find_table(manifest)
 
 # %% ../nbs/90_cli.ipynb #fff77cd4
 _data = App(name='data', sort_key=0, help='Draw the benchmark, or look after a folder of videos.')
@@ -370,11 +385,13 @@ def _demo(*, work:_Work, choice:_DemoChoices, cfg):
 # %% ../nbs/90_cli.ipynb #3acf021c
 @app.command(name='train', sort_key=2, help_epilogue=SOURCES)
 @_with_settings(StudyConfig, 'split_column')
-def _train(manifest:MANIFEST=None, /, *, place:_Place, choice:_Choice, cfg):
+def _train(manifest:MANIFEST=None, /, *,
+           stills:Annotated[Path|None, _option('Table of pictures that f_B is shown in their place.')]=None,
+           place:_Place, choice:_Choice, cfg):
     "Train an anonymizer on a folder of videos; no private attribute is read."
     manifest, out = _name_csv(manifest), place.out or Path('spact-run')
     from spact.demo import train_folder
-    print(f'anonymizer: {train_folder(out, manifest, cfg, cfg.seeds[0], place.resume)}')
+    print(f'anonymizer: {train_folder(out, manifest, cfg, cfg.seeds[0], place.resume, stills=stills)}')
 
 @app.command(name='evaluate', sort_key=3, help_epilogue=SOURCES)
 @_with_settings(StudyConfig, 'methods model attributes attackers insist')
@@ -426,8 +443,8 @@ def _check(manifest:Annotated[Path, _option('A manifest, or the folder of a data
     if format: report = check_official(format, manifest, split, videos, novel, progress=True)
     else:
         names = _read_value(attributes or 'none', tuple[str,...]|None)
-        m = read_manifest(_name_csv(manifest), root, attributes=names, split_column=split_column)
-        report = check_data(m, progress=True)
+        m = read_manifest(manifest, root, None, names, split_column, (faults := []).append)
+        report = check_data(m, progress=True)._replace(mislabelled=faults)
     print(report)
     return int(not report.ok)
 
@@ -560,7 +577,9 @@ def _anonymize(*inputs:Annotated[str, _option('Videos, folders and patterns.')],
         results.append(r)
         line = folder.describe_result(r)
         print(f'spact: {line}' if r.problem else line, file=sys.stderr if r.problem else None)
-    print(folder.summarize_results(results))
+    for text in folder.list_passed_over(inputs, out): print(text)
+    for text in folder.list_notes(results): print(f'note: {text}', file=sys.stderr)
+    print(folder.summarize_results(results, dry_run))
     return folder.exit_code(results)
 
 # %% ../nbs/90_cli.ipynb #fdb84d10
@@ -594,3 +613,5 @@ def _settings(record:Annotated[str|None, _option('Such as game, engine or attack
               preset:Annotated[str, _option('cpu, quick, tiny, paper or release: whose values.')]='cpu'):
     "List every field of the configurations: value, unit, meaning and source."
     print(_list_settings(record, preset))
+
+if __name__=='__main__' and sys.argv[0].endswith('cli.py'): main() # python -m spact.cli; a notebook is another program

@@ -554,6 +554,15 @@ class _Budgets:
     epochs_b:_Amount=0. # most passes of f'_B over its training videos; 0: no such limit [S]
     batch_b:_Count=64 # frames, one of each video [S]
 
+    def describe(self, player:Literal['t','b'])->str: # network, first weights and budget
+        "Say what an attacker is, for a report."
+        of = {k: getattr(self, f'{k}_{player}') for k in ('weights', 'steps', 'epochs', 'batch')}
+        begun = '' if of['weights']=='none' else f', which began with {of["weights"]} weights'
+        limits = [f'{of["epochs"]:g} epochs']*(of['epochs']>0) + [f'{of["steps"]} updates']*(of['steps']>0)
+        budget = ' or '.join(limits) + ' in updates'*(not of['steps'])
+        seen = 'frames' if player=='b' and self.n_frames_b==1 else 'clips'
+        return f'`{self.ft if player=="t" else self.fb}`{begun}, {budget} of {of["batch"]} {seen}'
+
 # %% ../nbs/01_config.ipynb #3f1efcea
 _PAPER_ATTACK = { # field -> (value, source, why)
     'ft': ('r3d18', 'P', 'Sec. 5.2: R3D-18'), 'fb': ('resnet50', 'P', 'Sec. 5.2: ResNet-50'),
@@ -824,6 +833,7 @@ class AnonymizeConfig:
         half: compute in bfloat16, faster if the processor has it [S]
         side_by_side: the original to the left, for looking: it is in the file
         keep_audio: copy the sound as it is
+        strict: refuse what a player overlooks: damaged pictures, a header with a wrong length
         force: overwrite
     """
     size:_Whole|None=None # px of the shorter side where f_A works; 0: the video's own; None: that of its training [S]
@@ -835,6 +845,7 @@ class AnonymizeConfig:
     half:bool=False # compute in bfloat16, faster if the processor has it [S]
     side_by_side:bool=False # the original to the left, for looking: it is in the file
     keep_audio:bool=False # copy the sound as it is
+    strict:bool=False # refuse what a player overlooks: damaged pictures, a header with a wrong length
     force:bool=False # overwrite
 
 # %% ../nbs/01_config.ipynb #b9d418de

@@ -6,7 +6,7 @@
 __all__ = ['keep_choices', 'run_demo', 'train_folder', 'evaluate_folder', 'name_shared', 'audit_folder']
 
 # %% ../nbs/80_demo.ipynb #20a4d6d6
-import time
+import sys, time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
@@ -17,7 +17,7 @@ from .bank import Split, anonymize_bank, decode
 from .config import DemoConfig, StudyConfig
 from .errors import BadInput
 from .files import get_command, read_config, read_json, write_json
-from .manifest import hold_out, read_manifest
+from .manifest import find_table, hold_out, read_manifest
 from .marionette import check_marionette, write_marionette
 from .models import locate_model
 from .protocols import OWN, load_data
@@ -113,6 +113,17 @@ def _bar(engine, progress)->Iterator: # -> on_progress of `train`
             bar.n = round(100*share, 1)
             bar.set_postfix_str(f'{100*getattr(engine, "waiting", 0):.0f} % waiting for data')
         yield show
+def _read_side(manifest, cfg, is_shown, is_acted=True): # a manifest with splits train and val; its notes are printed
+    m = read_manifest(manifest, attributes=[], split_column=cfg.split_column)
+    if is_acted and not m.actions:
+        raise BadInput(f'{m.source}: has no column action, and f_A learns to keep it; --stills takes such tables')
+    if 'val' not in m.splits: m = hold_out(m)
+    for note in m.notes if is_shown else (): print(note, file=sys.stderr)
+    return m
+
+def _fit_game(game, shown): # where f_B is shown stills: two crops of one, as the release does it (Sec. 4.2)
+    two = dict(short='clamp', views='augment' if game.views=='frames' else game.views)
+    return replace(game, **two) if int(shown.bank.n_frames.min())==1 else game
 
 def _open_split(m, cfg, engine, out, progress): # a split's videos, in memory or in their files
     stream, how = cfg.engine.stream, dict(progress=progress and engine.is_main)
@@ -120,26 +131,28 @@ def _open_split(m, cfg, engine, out, progress): # a split's videos, in memory or
         gb = cfg.engine.cache_gb
         bank = open_videos(m, cfg.reading, Shelf(out/'cache', int(gb*1e9)) if gb else None, engine, **how)
     else: bank = decode(m, cfg.reading, **how)
-    return Split(bank.to(engine.device), m.y(bank.rows), m.p(bank.rows))
+    return Split(bank.to(engine.device), m.y(bank.rows) if m.actions else torch.zeros(len(bank)).long(), m.p(bank.rows))
 
 # %% ../nbs/80_demo.ipynb #3e919d05
 def train_folder(
     out:str|Path, # folder of the run, made when absent
-    manifest:str|Path, # CSV of the videos, see `read_manifest`
+    manifest:str|Path, # table of the videos or its folder, see `read_manifest`
     cfg:StudyConfig=StudyConfig(), # its `game`, `engine`, `reading` and `split_column`
     seed:int=0, # of weights and batches
     resume:bool=True, # go on with the run in the folder; False: refuse it
     progress:bool=True, # show bars
+    stills:str|Path|None=None, # table of pictures or videos that f_B is shown instead; no action of it is read
 )->Path: # fa.safetensors
     """Train f_A on a folder of videos (Sec. 3.3).
 
     Parameters:
         out: folder of the run, made when absent
-        manifest: CSV of the videos, see `read_manifest`
+        manifest: table of the videos or its folder, see `read_manifest`
         cfg: its `game`, `engine`, `reading` and `split_column`
         seed: of weights and batches
         resume: go on with the run in the folder; False: refuse it
         progress: show bars
+        stills: table of pictures or videos that f_B is shown instead; no action of it is read
 
     Returns:
         fa.safetensors
@@ -148,12 +161,15 @@ def train_folder(
     if device!='cpu' and not torch.cuda.is_available(): raise BadInput(f'device: torch sees no {device}; choose cpu')
     engine = make_engine(cfg.engine)
     with claimed(out, 'run.json', resume) if engine.is_main else nullcontext(Path(out)) as out:
-        m = read_manifest(manifest, attributes=[], split_column=cfg.split_column)
-        if 'val' not in m.splits: m = hold_out(m)
-        splits = [_open_split(m.split(s), cfg, engine, out, progress) for s in ('train', 'val')]
-        if engine.is_main: keep_choices(out, replace(cfg, seeds=(seed,)), manifest=str(manifest))
+        sides = [_read_side(t, cfg, engine.is_main, t is manifest) for t in (manifest, stills) if t]
+        splits = [tuple(_open_split(m.split(s), cfg, engine, out, progress) for s in ('train', 'val')) for m in sides]
+        source, kept = describe_source(manifest, cfg), dict(manifest=str(manifest))
+        if stills:
+            source, kept = source | dict(stills=describe_source(stills, cfg)['digest']), kept | dict(stills=str(stills))
+        if engine.is_main: keep_choices(out, replace(cfg, seeds=(seed,)), **kept)
+        game, shown = (_fit_game(cfg.game, splits[1][0]), splits[1]) if stills else (cfg.game, None)
         with _bar(engine, progress and engine.is_main) as show:
-            train(out, *splits, cfg.game, seed, engine=engine, source=describe_source(manifest, cfg), on_progress=show)
+            train(out, *splits[0], game, seed, shown, engine, source, show)
     return out/'fa.safetensors'
 
 # %% ../nbs/80_demo.ipynb #7c7682ed
@@ -183,7 +199,8 @@ def evaluate_folder(
     with claimed(out, 'study.json', resume) as out:
         metrics = run_study(out, manifest, cfg, workers, scheduler, progress)
         keep_choices(out, cfg, manifest=str(manifest))
-    return write_report(out, metrics, f'{Path(manifest).parent.name}/{Path(manifest).name}')
+    table = find_table(manifest)
+    return write_report(out, metrics, f'{table.parent.name}/{table.name}')
 
 # %% ../nbs/80_demo.ipynb #b123b0ba
 def name_shared(
@@ -235,4 +252,4 @@ def audit_folder(
     with claimed(out, 'study.json', resume) as out:
         metrics = run_study(out, manifest, cfg, workers, scheduler, progress)
         keep_choices(out, cfg, manifest=str(manifest))
-    return write_audit(out, metrics, Path(manifest).parent.name, pictures)
+    return write_audit(out, metrics, find_table(manifest).parent.name, pictures)

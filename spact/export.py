@@ -41,6 +41,17 @@ def _need(module, extra): # import, or one line that says what to install
     except ImportError: raise BadInput(f"{module} is not installed: pip install 'spact[{extra}]'") from None
 
 # %% ../nbs/75_export.ipynb #b284865b
+def _forget_places(o): # of a graph: exporters write down where each line of the source lay on the maker's disk
+    if isinstance(o, torch.export.ExportedProgram):
+        for n in (n for m in o.graph_module.modules() if hasattr(m, 'graph') for n in m.graph.nodes):
+            for k in ('stack_trace', 'from_node'): n.meta.pop(k, None)
+    else: # ONNX: notes on every part, in every part of it
+        for field, value in o.ListFields():
+            if field.name in ('metadata_props', 'doc_string'): o.ClearField(field.name)
+            elif field.type==field.TYPE_MESSAGE:
+                for part in value if hasattr(value, '__len__') else [value]: _forget_places(part)
+    return o
+
 def _block_px(fa): # the side of the square that becomes one pixel at the bottom of the U
     return fa.config['patch']*2**fa.config['depth']
 
@@ -48,7 +59,8 @@ def _to_torch_export(fa): # for sides that are multiples of `_block_px`, two of 
     k = _block_px(fa)
     n, h, w = torch.export.Dim('n'), k*torch.export.Dim('h', min=2), k*torch.export.Dim('w', min=2)
     example = torch.rand(2, 3, 4*k, 6*k)
-    with _quiet(): return torch.export.export(_fold_batchnorm(fa), (example,), dynamic_shapes=[{0: n, 2: h, 3: w}])
+    with _quiet(): made = torch.export.export(_fold_batchnorm(fa), (example,), dynamic_shapes=[{0: n, 2: h, 3: w}])
+    return _forget_places(made)
 
 def _to_onnx(fa): # the bytes of an ONNX file; input `frames`, output `anonymized`, any batch and size
     for m in ('onnx', 'onnxscript'): _need(m, 'onnx')
@@ -57,7 +69,7 @@ def _to_onnx(fa): # the bytes of an ONNX file; input `frames`, output `anonymize
     with _quiet():
         program = torch.onnx.export(_fold_batchnorm(fa), (example,), dynamo=True, verbose=False, dynamic_shapes=sizes,
                                     input_names=['frames'], output_names=['anonymized'])
-    return program.model_proto.SerializeToString()
+    return _forget_places(program.model_proto).SerializeToString()
 
 def _to_openvino(fa): # the graph as OpenVINO has it, by way of ONNX
     return _need('openvino', 'openvino').Core().read_model(_to_onnx(fa))

@@ -50,8 +50,9 @@ def atomic(
     Returns:
         a path beside it, with the same suffix, to write to inside the block
     """
-    path = Path(path)
-    tmp = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
+    path, mine = Path(path), f'.{os.getpid()}{Path(path).suffix}'
+    stem = os.fsencode(path.stem)[:254-len(os.fsencode(mine))] # a name has 255 bytes at most
+    tmp = path.with_name(f'.{stem.decode(errors="ignore")}{mine}')
     with writing(path):
         try:
             yield tmp

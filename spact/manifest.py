@@ -467,6 +467,7 @@ def read_attackable(
     if 'test' not in m.splits: raise BadInput(f'{m.source}: no row of split test in column {split_column!r}')
     if 'val' not in m.splits: m = hold_out(m)
     if not m.columns: raise BadInput(f'{m.source}: no private attribute column; name one with attributes')
+    if not m.actions: raise BadInput(f'{m.source}: no column action, and a study measures what is kept of the action')
     for s in 'train', 'val', 'test':
         p = m.split(s).p()
         if not ((p==0).any(0) & (p==1).any(0)).any():
@@ -565,6 +566,7 @@ def _prepare(m, is_attacked): # what the commands do before they decode
     if not is_attacked: m.y([])
     elif 'test' not in m.splits: raise BadInput('no row of split test')
     elif not m.columns: raise BadInput('no private attribute column')
+    else: m.y([])
     return m if 'val' in m.splits else hold_out(m)
 
 def describe_study(
@@ -583,7 +585,6 @@ def describe_study(
         values = count_values(m)
         if len(values)<=40: lines += values.to_string().splitlines()
     (drawn, why), attacked = _try(_prepare, m, False), _try(_prepare, m, True)[1]
-    if not m.actions: drawn = _try(_prepare, m, True)[0]
     if drawn and 'val' not in m.splits:
         held = count_labels(drawn)['val']
         lines.append(f'{drawn.notes[-1]}: ' + (', '.join(f'{a} {n}' for a, n in held.items()) if len(held)<=16 else

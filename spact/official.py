@@ -301,8 +301,8 @@ def _read_hvu(root, videos=None, on_fault=raise_fault): # splits train and test,
     return check_rows(Manifest(str(tags.parent), home, rows, [], attributes, notes), on_fault)
 
 # %% ../nbs/16_official.ipynb #2a46d61c
-def _read_folder(root, on_fault=raise_fault): # the CSV itself, or the folder it is in; it stops at the first fault
-    return read_manifest(root if root.is_file() else root/'manifest.csv')
+def _read_folder(root, on_fault=raise_fault): # the CSV itself, or the folder it is in
+    return read_manifest(root, on_fault=on_fault)
 
 class _Format(NamedTuple):
     read:Callable # (root, *options, on_fault) -> Manifest

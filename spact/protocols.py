@@ -17,9 +17,9 @@ from typing import NamedTuple
 import torch
 from .bank import Bank, Data, Split
 from .config import Reading
-from .errors import BadInput
+from .errors import BadInput, VideoError
 from .files import read_json, write_json
-from .manifest import BINARY, Manifest, check_files, hold_out, read_attackable
+from .manifest import BINARY, Manifest, check_files, hold_out, list_files, read_attackable
 from .official import HMDB_TAIL, label_frames, leave_out, merge_attributes, read_official
 from .person_boxes import attach_people, open_finder
 
@@ -378,7 +378,11 @@ def check_parts(
         if people and not is_known: open_finder(people, m.root)
         if on_error=='raise':
             todo = [s for s, f in parts.items() if not (f/'bank.json').exists()]
-            check_files(replace(m, rows=[r for r in m.rows if r['split'] in todo]))
+            rows = [r for r in m.rows if r['split'] in todo]
+            try: check_files(replace(m, rows=rows))
+            except VideoError as e:
+                lost = sum(not list_files(m.root/r['path']) for r in rows)
+                raise BadInput(f'{e}' + f'; so it is with {lost-1:,} more of {len(rows):,} of {key}'*(lost>1)) from None
 
 # %% ../nbs/60_protocols.ipynb #b664ef6f
 def _load_split(cache, part, split, people=None, actions=None): # -> (Split, Manifest of its labels)

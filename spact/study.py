@@ -19,7 +19,7 @@ import torch
 from .action import make_action_net
 from .attackers import make_recipes, score_attributes
 from .auditing import Released, evaluate_link, evaluate_undo, measure_flicker, name_units, score_over_time
-from .bank import anonymize_data, decode_to
+from .bank import anonymize_data, check_room, decode_to, estimate_bytes
 from .baselines import OverPeople, baselines, make_baseline, train_noisy_features
 from .config import ATTACKERS, LEARNED, EngineConfig, StudyConfig, vary_game
 from .errors import BadInput
@@ -495,17 +495,27 @@ def _check_published(cfg, held): # refuses before the work begins what would fai
             if isinstance(fa, Released): fa.check(rows)
         if cfg.audit: name_units(m, cfg.identity)
 
+def _check_disk(cache, wanted, cfg, progress): # `wanted`: (place of a bank, its manifest, reading)
+    def count(folder): return sum(f.stat().st_size for f in folder.rglob('*.npy'))
+    todo = [(p, estimate_bytes(m, r)) for p, m, r in wanted if not (p/'bank.json').exists()]
+    left = sum(max(0, n-count(p)) for p, n in todo)
+    whole = sum(n for _, n in todo)+sum(count(p) for p, *_ in wanted if (p/'bank.json').exists())
+    shown = max(0, whole-count(cache/'shown')) if {*cfg.methods}-{'raw', 'none'} else 0 # by one f_A
+    if progress and left: print(f'frames on disk: {left/1e9:.1f} GB, and {shown/1e9:.1f} GB an f_A', file=sys.stderr)
+    check_room(cache, left+shown, 'decoded and anonymized frames')
+
+# %% ../nbs/62_study.ipynb #6d790412
 def _decode(workers, folder, held, cfg, progress): # -> key -> split -> `Bank`
     people, tasks, banks = choose_finder(cfg), [], {}
     places = [(k, s, find_split('cache', k, s)) for k, m in held.items() for s in SPLITS if s in m.splits]
+    readings = {k: adapt_reading(k, cfg.reading, cfg.readings) for k in held}
+    _check_disk(folder/'cache', [(folder/p, held[k].split(s), readings[k]) for k, s, p in places], cfg, progress)
     for k, s, place in places:
         name = s if k=='own' else f'{k} {s}'
-        reading = adapt_reading(k, cfg.reading, cfg.readings)
-        tasks += list_decoding(name, place.as_posix(), held[k].split(s), reading, people)
+        tasks += list_decoding(name, place.as_posix(), held[k].split(s), readings[k], people)
     workers.run(tasks, folder, progress)
     for k, s, place in places:
-        reading = adapt_reading(k, cfg.reading, cfg.readings)
-        bank = decode_to(folder/place, held[k].split(s), reading) # is there: opens it
+        bank = decode_to(folder/place, held[k].split(s), readings[k]) # is there: opens it
         banks.setdefault(k, {})[s] = attach_people(bank, people, folder/place) if people else bank
     return banks
 

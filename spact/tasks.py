@@ -7,7 +7,7 @@ __all__ = ['Task', 'Workers', 'run_tasks', 'list_decoding']
 
 # %% ../nbs/61_tasks.ipynb #bdf95db2
 import asyncio, contextlib, logging, math, os, shutil, signal, socket, tempfile, time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
@@ -76,7 +76,8 @@ class Task:
 
 # %% ../nbs/61_tasks.ipynb #d1ce233a
 @contextlib.contextmanager
-def _one_thread(): # of torch, in a block
+def one_thread()->Iterator[None]:
+    "Let torch compute with one thread in a block, as tasks do."
     n = torch.get_num_threads()
     torch.set_num_threads(1)
     try: yield
@@ -86,7 +87,7 @@ def _carry_out(task, folder, report, before): # -> (whether the task is done, wh
     folder = Path(folder)
     if task.is_done(folder): return True, None # by an earlier run, or by a worker that was lost afterwards
     if task.is_dead(folder) or not all(is_done for is_done, _ in before): return False, None
-    with _one_thread():
+    with one_thread():
         try: result = task.work(folder, report)
         except Collapse as e:
             if task.dead: write_json(folder/task.dead, dict(why=str(e)))

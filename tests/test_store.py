@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ import spact.bank
 from spact.attackers import attack_action, attack_attributes
 from spact.bank import anonymize_bank, decode, decode_to
 from spact.config import AttackConfig, GameConfig, MarionetteConfig, Reading, StudyConfig
+from spact.errors import BadInput
 from spact.game import Engine, map_batch
 from spact.manifest import read_manifest
 from spact.marionette import draw_split, write_marionette
@@ -39,6 +41,7 @@ STUDY = '''
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from spact.config import GameConfig, Reading
 from spact.protocols import OWN, load_data
 from spact.runs import train
@@ -190,3 +193,12 @@ def test_a_kill_repeats_at_most_one_video(work, videos, tmp_path):
     made = work(tmp_path/'store', what, log)
     assert torch.equal(made.frames, raw.frames if work is decode_noting else 255-raw.frames)
     assert len(m) <= len(read_noted(log)) <= len(m)+2, 'more than one video was repeated for each kill'
+
+
+# --- a small disk -----------------------------------------------------------------------------------------------------
+def test_a_disk_that_is_too_small_is_refused_before_the_first_video(videos, tmp_path, monkeypatch):
+    raw = 64*4*3*32*32
+    monkeypatch.setattr(spact.bank.shutil, 'disk_usage', lambda p: SimpleNamespace(free=1.5*raw))
+    with pytest.raises(BadInput, match=r'no room for 0\.0 GB of decoded and anonymized frames'): # once and once more
+        run_study(tmp_path, videos, TINY, workers=0, progress=False)
+    assert not list(tmp_path.rglob('*.npy'))

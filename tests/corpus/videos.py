@@ -121,4 +121,4 @@ def videos(root):
     for make in (damaged, no_videos, names, links): yield from make(s, whole)
     for kind in ('cut', 'flipped', 'absurd sizes', 'noise', 'links'):
         (s.room(kind)/'whole.mp4').write_bytes(whole['.mp4'])
-        yield Case('folders', ['anonymize', '-o', 'OUT', str(s.room(kind))], 'whole.mp4', (1,))
+        yield Case('folders', ['anonymize', '-o', 'OUT', str(s.room(kind))], 'whole.mp4', (0, 1))
