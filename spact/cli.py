@@ -288,10 +288,10 @@ def _run_line(
 
 # %% ../nbs/90_cli.ipynb #39bba15d
 _SIGNS = {'→': '->', '×': 'x', '≥': '>=', '≤': '<=', '±': '+-', '−': '-', '–': '-', '…': '...', '↑': '^', '↓': 'v'}
-_lacking = [] # encodings of consoles and logs that lack some characters, as those of Windows do
+_lacking = [] # what a console or a log could not show
 
 def _replace_signs(error): # what is written in the place of such characters, and where to go on
-    _lacking.append(error.encoding)
+    _lacking.append(error.object[error.start:error.end])
     return ''.join(_SIGNS.get(c, '?') for c in error.object[error.start:error.end]), error.end
 
 def main():
@@ -301,7 +301,7 @@ def main():
         if hasattr(s, 'reconfigure'): s.reconfigure(errors='spact')
     logging.getLogger('matplotlib').setLevel(logging.ERROR) # it reports a HOME that cannot be written
     code = _run_line(sys.argv[1:])
-    if _lacking: print(f'note: {_lacking[0]} lacks some characters; they are replaced', file=sys.stderr)
+    if _lacking: print('note: this console or log lacks some characters; they are replaced', file=sys.stderr)
     sys.exit(code)
 
 # %% ../nbs/90_cli.ipynb #60376402

@@ -258,4 +258,4 @@ def test_consoles(tmp_path):
     r = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True)
     said, noted = r.stdout.decode('cp437'), r.stderr.decode('cp437').splitlines()
     assert r.returncode == 0 and 'a.mp4 -> ' in said and '???.mp4' in said and '2 of 2 videos done' in said
-    assert noted == ['note: cp437 lacks some characters; they are replaced']
+    assert noted == ['note: this console or log lacks some characters; they are replaced']
