@@ -555,7 +555,7 @@ def count_values(
              for n, vs in m.attributes.items() for v in (*vs, '')}
     names = pd.MultiIndex.from_tuples(table, names=['attribute', 'value']) if table else []
     frame = pd.DataFrame([*table.values()], names, list(parts))
-    return frame[[k[-1]!='unknown' or bool(any(v)) for k, v in table.items()]] if table else frame
+    return frame.loc[[k[-1]!='unknown' or any(v) for k, v in table.items()], :] if table else frame
 
 # %% ../nbs/13_manifest.ipynb #95d7db1f
 def _try(f, *args): # -> (result, ''), or (None, the sentence that it stops with)
