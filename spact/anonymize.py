@@ -30,6 +30,7 @@ from .files import atomic
 from .video import find_rate, find_turn, open_file, open_stream, prefer_stream, stream_pictures, to_fraction
 from .models import Model, load_model
 from .export import make_runner
+from .motion import Front
 
 # %% ../nbs/76_anonymize.ipynb #d99ad71b
 def scale_size(
@@ -89,10 +90,11 @@ def _stream_film(path, model, cfg, flaws): # -> decoded pictures, each with (h,w
     small = scale_size(h, w, model.size if cfg.size is None else cfg.size)[::(-1)**turn.quarter]
     n = cfg.batch or max(1, min(32, 2**19//(small[0]*small[1]), 2**24//(h*w)))
     def read(f): return turn.stand_up(to_rgb.reformat(f, w, h, 'rgb24').to_ndarray()).copy() # at the first one's size
+    fa = model.fa.start(float(_describe_source(path, first).rate)) if isinstance(model.fa, Front) else model.fa
     pictures = chain([first], pictures)
     while batch := list(islice(pictures, n)):
         frames = torch.stack([_shrink(read(f), small) for f in batch])
-        for f, im in zip(batch, _pass_bytes(model.fa, frames)): yield f, turn.lie_down(im)
+        for f, im in zip(batch, _pass_bytes(fa, frames)): yield f, turn.lie_down(im)
 
 # %% ../nbs/76_anonymize.ipynb #f7f001dc
 @contextmanager

@@ -17,7 +17,7 @@ from .core import generator
 from .errors import BadInput, SpactError
 from .files import atomic
 from .models import Model, get_stem
-from .unet import UNet
+from .motion import AfterFront, Front
 
 # %% ../nbs/75_export.ipynb #202eb914
 def _fold_batchnorm(fa): # a copy of a UNet in which every BatchNorm is part of the convolution before it
@@ -92,7 +92,7 @@ def _run_openvino(model, **how): # of an openvino.Model, or the path of its file
 
 # %% ../nbs/75_export.ipynb #9d1904bf
 def make_runner(
-    fa:UNet, # f_A
+    fa:nn.Module, # f_A; of one that follows a front, the network is made ready
     backend:str='torch', # one of `BACKENDS`
     half:bool=False, # compute in bfloat16
     device:str='cpu', # of PyTorch, such as 'cuda'; the others use the CPU
@@ -100,7 +100,7 @@ def make_runner(
     """Make f_A a function, ready to run.
 
     Parameters:
-        fa: f_A
+        fa: f_A; of one that follows a front, the network is made ready
         backend: one of `BACKENDS`
         half: compute in bfloat16
         device: of PyTorch, such as 'cuda'; the others use the CPU
@@ -109,6 +109,8 @@ def make_runner(
         frames (n,3,H,W) in [0,1] to the same, float32
     """
     if backend not in BACKENDS: raise BadInput(f'backend: expected one of {", ".join(BACKENDS)}, got {backend!r}')
+    if isinstance(fa, AfterFront): return AfterFront(fa.front, make_runner(fa.net, backend, half, device))
+    if isinstance(fa, Front): return fa
     if backend=='torch': return _run_torch(fa, half, device)
     if device!='cpu': raise BadInput(f'backend {backend} computes on the CPU; for device {device} use torch')
     if backend=='onnx' and half: raise BadInput('backend onnx has no bfloat16 on a CPU; use torch or openvino')
@@ -183,5 +185,6 @@ def export_model(
     """
     for f in formats:
         if f not in EXPORT_FORMATS: raise BadInput(f'format: expected one of {", ".join(EXPORT_FORMATS)}, got {f!r}')
+    if isinstance(model.fa, Front): raise BadInput(f'{model.name}: a front needs frames in order, and has no such file')
     stem, how = get_stem(model), [EXPORT_FORMATS[f] for f in formats]
     return [_export_one(model.fa, Path(folder)/f'{stem}{end}', write) for end, write in how]

@@ -7,7 +7,7 @@ __all__ = ['UNMEASURED', 'Model', 'make_printable', 'get_stem', 'make_card', 'sa
            'fetch_model', 'locate_model', 'load_model']
 
 # %% ../nbs/57_models.ipynb #dc4db042
-import math, re
+import copy, math, re
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -152,9 +152,7 @@ def save_model(
     """
     folder = Path(folder)
     (folder/'config.json').unlink(missing_ok=True)
-    fa = type(model.fa)(**model.fa.config)
-    fa.load_state_dict(model.fa.state_dict())
-    save_anonymizer(folder/'model.safetensors', fa.half() if half else fa)
+    save_anonymizer(folder/'model.safetensors', copy.deepcopy(model.fa).half() if half else model.fa)
     with atomic(folder/'README.md') as f: f.write_text(make_card(model, metrics or {}), encoding='utf-8')
     about = dict(size=model.size, name=model.name, measured=model.measured)
     write_json(folder/'config.json', model.fa.config | about)
