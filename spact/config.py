@@ -12,8 +12,8 @@ __all__ = ['FRONTS', 'ENCODERS', 'CLIP_ENCODERS', 'VARIANTS', 'LEARNED', 'BASELI
 from dataclasses import field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from functools import wraps
-from typing import Annotated, Literal, TypeVar, dataclass_transform
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from typing import Annotated, Literal, TypeVar, dataclass_transform, get_args
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 from .errors import BadInput
 
@@ -27,7 +27,8 @@ _Share = Annotated[float, Field(ge=0, le=1)] # a number in [0,1]
 # %% ../nbs/01_config.ipynb #2c1afc5f
 def _refuse(kind, names): # a field that `kind` lacks; `names` lead to it
     *path, last = names
-    for p in path: kind = next((f.type for f in fields(kind) if f.name==p), kind)
+    for p in path: # of a table of records, the records
+        kind = next((f.type for f in fields(kind) if f.name==p), kind) if is_dataclass(kind) else get_args(kind)[-1]
     near = get_close_matches(last, known := [f.name for f in fields(kind)], 1)
     if near: return f'no setting {".".join(names)!r}; did you mean {".".join([*path, near[0]])!r}?'
     return f'no setting {".".join(names)!r}; there are {", ".join(known)}'
@@ -118,6 +119,14 @@ class Thinning:
     """
     every:_Count|None=None # keep one frame in so many; None: as for all
     max_frames:_Count|None=None # keep at most so many of each video; None: as for all
+
+def _unfold(held): # 'hvu.every', as a shell gives it, is the field of a record
+    found = {}
+    for k, v in held.items():
+        name, dot, leaf = k.partition('.')
+        if dot: found.setdefault(name, {})[leaf] = v
+        else: found[k] = v
+    return found
 
 # %% ../nbs/01_config.ipynb #691cd2d4
 @settings
@@ -750,6 +759,7 @@ class StudyConfig:
     identity:str|None=None # column of the persons to find again; None: each video [S]
 
     _fits_together = model_validator(mode='after')(_check_study)
+    _unfolded = field_validator('readings', mode='before')(_unfold)
 
 # %% ../nbs/01_config.ipynb #3eab8974
 @settings
