@@ -471,24 +471,39 @@ class _DataSets:
 DRY_RUN = Annotated[bool, _flag('Print what would be trained, on what, and for how long; train nothing.')]
 
 # %% ../nbs/90_cli.ipynb #88a6d789
+def _word_sources(cfg, name): # which settings of a published preset come from where, and which were changed
+    words, changed = dict(P='the paper', R="the authors' release", S='our choice'), []
+    held = {source: [] for source in words}
+    for part, table in PUBLISHED.get(name, {}).items():
+        record = cfg if part=='study' else getattr(cfg, part, None)
+        for k, (value, source, _) in table.items() if record else ():
+            (held[source] if getattr(record, k)==value else changed).append(f'{part}.{k}')
+    lines = [f'[{s}] {words[s]}: {", ".join(names)}.' for s, names in held.items() if names]
+    return '\n\n'.join([*lines, *[f'Changed: {", ".join(changed)}.']*bool(changed)])
+
 def _run_or_plan(
     out:Path, # folder for the results
     source, # a manifest, or `Official` data sets
     cfg:StudyConfig, # what to compare
     work:_Work, # what carries it out
-    dry_run:bool, # only plan it
+    dry_run:str|bool, # the name of a preset: only plan it
     **arguments, # of the command, kept in config.json
 )->dict|None: # metrics.json; None after a dry run
     "Run a study in a folder, or print what it would take."
     from spact.demo import keep_choices
     from spact.report import claimed
     from spact.study import plan_study, run_study
-    if dry_run: return print(plan_study(source, cfg, work.workers, out))
+    if dry_run:
+        plan = plan_study(source, cfg, work.workers, out)
+        print(plan, *filter(None, [_word_sources(cfg, dry_run)]), sep='\n\n')
+        if plan.refused: raise BadInput('; '.join(plan.refused))
+        return
     with claimed(out, 'study.json', work.resume):
         metrics = run_study(out, source, cfg, work.workers, work.scheduler)
         keep_choices(out, cfg, **arguments)
     return metrics
 
+# %% ../nbs/90_cli.ipynb #320e1d9f
 @app.command(name='protocol', sort_key=5, help_epilogue=SOURCES)
 @_with_settings(StudyConfig, 'methods attackers insist')
 def _protocol(*protocols:Annotated[str, _option('Names of protocols; without one they are listed.')],
@@ -497,7 +512,7 @@ def _protocol(*protocols:Annotated[str, _option('Names of protocols; without one
     from spact.protocols import PROTOCOLS
     if not protocols: return print('\n'.join(f'{n:20}{p.title} ({p.section})' for n, p in PROTOCOLS.items()))
     out, kept = work.out or Path('spact-protocol'), dict(protocols=protocols, data=data.keep())
-    metrics = _run_or_plan(out, data.name(*protocols), cfg, work, dry_run, **kept)
+    metrics = _run_or_plan(out, data.name(*protocols), cfg, work, dry_run and choice.preset, **kept)
     if not metrics: return
     from spact.paper_tables import describe_paper_table, make_table
     for n in dict.fromkeys(protocols): print(f'{describe_paper_table(make_table(n, metrics), metrics)}\n')
@@ -513,7 +528,7 @@ def _run_tables(
     nets:str, # 'small' or 'paper'
     place:tuple, # folder for the results, data sets, a manifest or None
     work:_Work, # what carries it out
-    dry_run:bool, # only plan it
+    dry_run:str|bool, # the name of a preset: only plan it
     **arguments, # of the command, kept in config.json
 )->dict|None: # metrics.json; None after a dry run
     "Run the studies that tables are made of, one after another in one folder, and print the tables."
@@ -544,7 +559,7 @@ def _table(*numbers:Annotated[int, _option('Tables of the paper, out of 1 to 6; 
         raise BadInput(f'--data: name the manifest for table {numbers[0]}, or, by --data-root, the data sets')
     place, kept = (work.out or Path('spact-table'), data, manifest), dict(manifest=manifest and str(manifest))
     nets = _choose_nets(nets, cfg)
-    if metrics := _run_tables(tables, cfg, nets, place, work, dry_run, numbers=numbers, **kept):
+    if metrics := _run_tables(tables, cfg, nets, place, work, dry_run and choice.preset, numbers=numbers, **kept):
         for t in tables: print(describe_orders(compare_rows(t, metrics, nets)), end='\n\n')
 
 # %% ../nbs/90_cli.ipynb #1c1f073a
@@ -555,7 +570,8 @@ def _figure(number:Annotated[Literal[4], _option('Figure of the paper: 4, novel 
     "Run the two protocols of the paper's Fig. 4, and draw its trade-off beside the paper's."
     from spact.paper_tables import FIGURE_4, plot_paper_table
     out, nets = work.out or Path('spact-figure'), _choose_nets(nets, cfg)
-    if metrics := _run_tables([FIGURE_4], cfg, nets, (out, data, None), work, dry_run, number=number):
+    place, plan = (out, data, None), dry_run and choice.preset
+    if metrics := _run_tables([FIGURE_4], cfg, nets, place, work, plan, number=number):
         plot_paper_table(FIGURE_4, metrics, nets).savefig(out/f'figure-{number}.png', dpi=160)
         print(f'figure: {out/f"figure-{number}.png"}')
 

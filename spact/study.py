@@ -7,7 +7,7 @@ __all__ = ['open_method', 'choose_finder', 'check_study', 'digest', 'describe_so
            'Plan', 'plan_study']
 
 # %% ../nbs/62_study.ipynb #44ab2951
-import json, sys, time
+import contextlib, json, math, re, shutil, sys, time
 from hashlib import blake2b, file_digest
 from dataclasses import asdict, replace
 from functools import partial
@@ -16,27 +16,35 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from tqdm import tqdm
 from .action import make_action_net
 from .attackers import make_recipes, score_attributes
 from .auditing import Released, evaluate_link, evaluate_undo, measure_flicker, name_units, score_over_time
-from .bank import anonymize_data, check_room, decode_to, estimate_bytes
+from .bank import anonymize_data, check_room, decode_to, estimate_bytes, read_video
 from .baselines import OverPeople, baselines, make_baseline, train_noisy_features
-from .config import ATTACKERS, LEARNED, EngineConfig, StudyConfig, vary_game
-from .errors import BadInput
+from .batches import check_videos
+from .config import ATTACKERS, LEARNED, EngineConfig, GameConfig, Reading, StudyConfig, vary_game
+from .costs import count_game, count_steps, measure_attack, measure_frames, measure_game
+from .errors import BadInput, VideoError
 from .evaluation import evaluate_action, evaluate_privacy
 from .files import atomic, get_peak_memory_mb, get_provenance, get_revision, read_config, read_json, write_json
+
+# %% ../nbs/62_study.ipynb #e81edc2b
 from .game import Engine, make_game
-from .manifest import find_table, list_files
+from .manifest import Manifest, find_table, list_files
 from .metrics import average_precision, pack_truth, unpack_truth
-from .person_boxes import attach_people, describe_unseen, find_boxes
+from .person_boxes import attach_people, describe_unseen, open_finder
 from .privacy import make_attribute_net
 from .protocols import (OWN, SPLITS, Official, Protocol, adapt_reading, check_parts, check_protocol, find_split,
-                             fingerprint, load_data, pick_protocols, read_source, write_names)
+                             fingerprint, label_part, load_data, pick_protocols, read_source, write_names)
 from .results import join_results
 from .runs import load_anonymizer, save_anonymizer, train
+from .sampler import SF
 from .streaming import make_engine
-from .tasks import Task, Workers, list_decoding
+from .tasks import Task, Workers, list_decoding, one_thread
 from .tradeoff import Answers, bootstrap_areas, bootstrap_scores
+from .unet import make_anonymizer
+from .video import probe_video
 
 # %% ../nbs/62_study.ipynb #20fff884
 def open_method(
@@ -545,6 +553,182 @@ def _anchor(cfg): # the same, for a task that may run elsewhere: no path depends
     def whole(path): return str(Path(path).resolve())
     return replace(cfg, model=cfg.model and whole(cfg.model), others={m: whole(p) for m, p in cfg.others.items()})
 
+# %% ../nbs/62_study.ipynb #cc425c02
+def _find_short(
+    g:GameConfig, # `min_gap`, `max_gap`, and what f_B compares
+    n_frames:torch.Tensor, # (N,) int64: kept frames of each film
+    every:int=1, # frames of the film from one of them to the next
+)->torch.Tensor: # (N,) bool
+    "Find the films without two views as far apart as S_F wants."
+    nothing = torch.zeros(len(n_frames), dtype=torch.bool)
+    if g.views=='augment' or not (g.omega or g.updates_b) or bool((n_frames==1).all()): return nothing
+    span = (g.n_frames_b-1)*max(1, g.stride//every)*g.takes_clips
+    return SF(g.min_gap, g.max_gap).is_short((n_frames-span).clamp(min=1), stride=every)
+
+def _tell_short(chosen, cfg, lengths): # a line a game; `lengths`: key -> (n_frames of some, of how many, every)
+    lines = {}
+    for p in chosen.values():
+        for m in (m for m in cfg.methods if m in LEARNED and m!='noisy'):
+            g, key = vary_game(cfg.game, m), next(q for q in reversed(_choose_parts(p, m, cfg)) if q).key
+            if key not in lengths: continue
+            n, whole, every = lengths[key]
+            bad = int(_find_short(g, n, every).sum())
+            count = f'{bad} of {whole}' if len(n)==whole else f'about {bad*whole//max(1, len(n))} of {whole}'
+            if bad: lines[m, key] = (f'{m}: {count} videos of {key} hold no two frames {g.min_gap} apart; '
+                                     'each of them gives its first and its last frame')
+    return list(lines.values())
+
+# %% ../nbs/62_study.ipynb #306f654b
+def _sample_lengths(
+    m:Manifest, # of a data set
+    reading:Reading, # which frames are kept
+    n:int=32, # films to look at [S]
+)->torch.Tensor: # (at most n,) int64: kept frames of each; films that cannot be read are left out
+    "Look at the lengths of a few films."
+    if reading.max_frames==1: return torch.ones(len(m.rows[::max(1, len(m)//n)]), dtype=torch.int64)
+    found = []
+    for r in m.rows[::max(1, len(m)//n)]:
+        with contextlib.suppress(VideoError): found.append(-(-probe_video(m.root/r['path']).n_frames//reading.every))
+    return torch.tensor(found, dtype=torch.int64).clamp(max=reading.max_frames or 2**31)
+
+def _count_frames(cfg, held): # data set -> split -> frames that are kept, about; NaN where no film can be read
+    found = {}
+    for k, m in held.items():
+        for s in (s for s in SPLITS if s in m.splits):
+            n = _sample_lengths(m.split(s), adapt_reading(k, cfg.reading, cfg.readings))
+            found.setdefault(k, {})[s] = len(m.split(s))*n.double().mean().item() if len(n) else math.nan
+    return found
+
+# %% ../nbs/62_study.ipynb #ed9c1fd1
+def _list_shown(steps, held): # what is anonymized: (what made it, data set, split) -> method
+    found = {}
+    for t in (t for t in steps if t.kind!='learn' and t.method not in ('raw', 'none')):
+        q, r = (t.on or (OWN.fa, OWN.fa))[:2]
+        parts = [(q.key, 'train'), (q.key, 'val'), (r.key, 'test')]
+        found |= {(t.run if t.method in LEARNED else t.method, *part): t.method for part in parts}
+    return {k: v for k, v in found.items() if k[2] in held[k[1]].splits}
+
+def _count_room(steps, cfg, held, frames, folder): # bytes on disk: decoded, anonymized, runs; of what is not there yet
+    size = 3*math.prod(cfg.reading.shape)
+    there = {(k, s) for k, ss in frames.items() for s in ss if (find_split(folder/'cache', k, s)/'bank.json').exists()}
+    decoded = sum(n for k, ss in frames.items() for s, n in ss.items() if (k, s) not in there)
+    shown = sum(frames[k][s] for _, k, s in _list_shown(steps, held))
+    with torch.device('meta'):
+        meta = Engine(EngineConfig(device='meta'))
+        games = [make_game(vary_game(cfg.game, t.method), 2, p=torch.zeros(2, 1), engine=meta)
+                 for t in steps if t.kind=='learn']
+    kept = sum(3*w.numel()*4 for g in games for n in (g.fa, g.ft, g.fb) for w in n.parameters())
+    return dict(decoded=size*decoded, anonymized=size*shown, runs=kept)
+
+# %% ../nbs/62_study.ipynb #85769c7a
+def _check_total(
+    folder:Path, # of the study; may not be there yet
+    room:dict, # of `_count_room`
+)->None:
+    "Refuse what the disk cannot hold."
+    home = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    free, need = shutil.disk_usage(home).free, sum(n for n in room.values() if n==n)
+    if need>free:
+        raise BadInput(f'{folder}: a study of this kind takes about {need/1e9:,.1f} GB of disk ({_list_room(room)}), '
+                       f'and {free/1e9:,.1f} GB are free; choose another folder, or keep fewer or smaller frames '
+                       '(--every, --max-frames, --size)')
+
+def _list_room(room): return ', '.join(f'{k} {n/1e9:,.1f}' if n==n else f'{k} unknown' for k, n in room.items())
+
+def _get_free(device): # bytes of memory
+    if device=='cuda': return float(torch.cuda.mem_get_info()[0])
+    try: return 1024.*int(re.search(r'MemAvailable:\s*(\d+)', Path('/proc/meminfo').read_text())[1])
+    except (OSError, TypeError): return math.inf
+
+def _check_memory(cfg, need, n): # bytes that a task takes, of which `n` run side by side
+    free = _get_free(_get_device())
+    if need>free or math.isinf(need):
+        step = f'a step of {cfg.game.clips} clips and {cfg.game.pairs} pairs at {cfg.reading.size} px'
+        raise BadInput(f'game: {step} takes about {need/1e9:,.1f} GB of memory, and {free/1e9:,.1f} GB are free; '
+                       'try --recompute true, --precision bf16, or fewer --clips and --pairs')
+    if n*need>free:
+        raise BadInput(f'workers: {n} tasks side by side take about {n*need/1e9:,.1f} GB of memory, and '
+                       f'{free/1e9:,.1f} GB are free; take fewer --workers')
+
+# %% ../nbs/62_study.ipynb #b5911a11
+class _Meter: # what the steps of a study take, in seconds of one worker, measured when it is first asked for
+    def __init__(self, cfg, held):
+        self.cfg, self.held, self.device, self.kept = cfg, held, _get_device(), {}
+        self.base = get_peak_memory_mb()*2**20 if self.device=='cpu' else 0. # of a process with nothing to do
+        self.memory = self.base # bytes of the largest task so far
+
+    def once(self, key, measure): # measured once
+        if key not in self.kept:
+            with one_thread(): self.kept[key] = measure()
+        return self.kept[key]
+
+    def count(self, t): # actions and attributes that a step's networks tell apart
+        def names(q, kind): return len(getattr(label_part(self.held[q.key], q), kind) or self.held[q.key].columns)
+        q, r = (t.on or (OWN.fa, OWN.fb))[:2]
+        return names(q, 'actions'), names(r or q, 'columns')
+
+    def frame(self, method): # f_A's or a baseline's
+        name = vary_game(self.cfg.game, method).fa if method in LEARNED else method
+        if name in ('none', 'raw'): return 0.
+        if name in baselines: fa = getattr(make_baseline(name), '_hide', make_baseline(name))
+        else: fa = make_anonymizer(name if method in LEARNED else 'small').eval().to(self.device)
+        return self.once(('frame', name), lambda: measure_frames(fa, self.cfg.reading.shape, self.device))
+
+# %% ../nbs/62_study.ipynb #3d17eced
+class _Paces(_Meter): # the same, with the steps of a study
+    def pace(self, t): # of a game: its first one here; on a GPU each, for its memory
+        g, n_out, shape = vary_game(self.cfg.game, t.method), self.count(t), self.cfg.reading.shape
+        if g.objective!='supervised': n_out = n_out[0], 0
+        engine = make_engine(replace(self.cfg.engine, device=self.device))
+        def measure(): return g, n_out, measure_game(g, shape, engine, n_out)
+        g0, n0, pace = self.once('game' if self.device=='cpu' else g, measure)
+        scale = count_game(g, shape, n_out)/count_game(g0, shape, n0)
+        return pace.seconds*scale, pace.memory*scale, g, n_out
+
+    def learn(self, t): # all steps of a game, its starts included
+        seconds, memory, g, n_out = self.pace(t)
+        self.memory = max(self.memory, self.base+memory)
+        n = tuple(len(self.held[(q or t.on[0]).key].split('train')) for q in t.on or (OWN.fa, OWN.fb))
+        return seconds*count_steps(g, self.cfg.reading.shape, n_out, n, t.method=='noisy')
+
+    def attack(self, t): # all updates of an attacker, and what is scored after them
+        q, r = (t.on or (OWN.fa, OWN.fa))[:2]
+        reads, a = 'action' if t.kind=='action' else 'privacy', 'usual' if t.kind in ('undo', 'link') else t.attacker
+        recipe, k = make_recipes([a], reads, self.cfg.attack)[a], 't' if reads=='action' else 'b'
+        short = replace(recipe, **{f'steps_{k}': 1}) # the budget is no part of the pace
+        n_out = self.count(t)[0] if reads=='action' else len(label_part(self.held[q.key], q).columns)
+        def measure(): return measure_attack(short, reads, self.cfg.reading.shape, n_out, self.device)
+        pace, video = self.once((short, reads), measure)
+        self.memory = max(self.memory, self.base+pace.memory)
+        videos = [len(self.held[p.key].split(s)) for p, s in ((q, 'train'), (q, 'val'), (r, 'test'))]
+        updates = 1.15*recipe.count_updates(k, videos[0]) # half the budget is tried as well
+        seconds = pace.seconds*updates + video*(2*videos[1]+min(videos[0], 256)+videos[2])
+        return seconds*(3 if t.kind=='undo' else 2 if t.kind=='link' else 1)
+
+# %% ../nbs/62_study.ipynb #a496ba50
+def _check_fit(folder, chosen, cfg, held, n): # files, disk and memory, of what is left to do by `n` tasks side by side
+    check_parts(held, folder/'cache', cfg.reading.on_error, choose_finder(cfg))
+    steps = [t for t in _list_steps(chosen, cfg) if not t.out(folder).exists()]
+    _check_total(folder, _count_room(steps, cfg, held, _count_frames(cfg, held), folder))
+    games, meter = [t for t in steps if t.kind=='learn'], _Paces(cfg, held)
+    if cfg.game.clips*cfg.game.n_frames*math.prod(cfg.reading.shape)>2e6: # others fit anywhere
+        for t in games: meter.learn(t)
+        _check_memory(cfg, meter.memory, min(n, len(games)))
+
+def _look_at_lengths(chosen, cfg, banks, progress): # of decoded films -> `short` of metrics.json; may refuse
+    lengths = {}
+    for k, bs in banks.items():
+        n = [bs[s].n_frames for s in ('train', 'val') if s in bs]
+        if n: lengths[k] = torch.cat(n), sum(map(len, n)), getattr(bs['train'], 'every', 1)
+    for p in chosen.values():
+        for m in (m for m in cfg.methods if m in LEARNED and m!='noisy'):
+            for q in filter(None, _choose_parts(p, m, cfg)):
+                still = int(banks[q.key]['train'].n_frames.min())==1 # then S_F takes what there is
+                for s in ('train', 'val') if not still else (): check_videos(banks[q.key][s], vary_game(cfg.game, m))
+    lines = _tell_short(chosen, cfg, lengths)
+    for line in lines if progress else (): tqdm.write(f'spact: {line}', file=sys.stderr)
+    return dict(short=lines) if lines else {}
+
 # %% ../nbs/62_study.ipynb #416ef17e
 def run_study(
     folder:str|Path, # made when absent; one that holds the same study goes on
@@ -574,7 +758,7 @@ def run_study(
     for note in held['own'].notes if progress and not official else (): print(note, file=sys.stderr)
     whole = _begin(folder, _describe(source, cfg, chosen, held), cfg)
     if cfg.reading.on_error=='raise': _check_published(cfg, held)
-    check_parts(held, folder/'cache', cfg.reading.on_error, choose_finder(cfg))
+    _check_fit(folder, chosen, cfg, held, Workers(workers).n or 1)
     write_json(folder/'study.json', whole | dict(provenance=get_provenance(cfg.seeds[0]))) # now a stop loses nothing
     write_names(folder/'cache', held, cfg.reading, cfg.readings)
     every = load_study(folder) # all that was ever asked for
@@ -583,56 +767,102 @@ def run_study(
         banks, decoded = _decode(w, folder, held, cfg, progress), time.time()
         there = {k: replace(m, rows=[r for b in banks[k].values() for r in b.rows]) for k, m in held.items()}
         if cfg.reading.on_error=='skip': _check_published(cfg, there)
-        steps = _list_steps(chosen, cfg)
+        short, steps = _look_at_lengths(chosen, cfg, banks, progress), _list_steps(chosen, cfg)
         w.run([_make_task(s, cfg) for s in steps], folder, progress)
         w.run([_make_task(s, cfg) for s in _list_unsettled(folder, _list_cells(chosen, cfg), cfg)], folder, progress)
     chosen = pick_protocols(whole['protocols']) if official else chosen
-    return _conclude(folder, every, chosen, _sum_up(official, held, banks), w.n, (began, decoded))
+    return _conclude(folder, every, chosen, _sum_up(official, held, banks) | short, w.n, (began, decoded))
 
 # %% ../nbs/62_study.ipynb #e74f18ef
-_PACE = 1900 # frames a second and core through small networks at 32 px, forwards and backwards [S]
-
 class Plan(NamedTuple):
     """What a study would do.
 
     Parameters:
         data: a row a data set: videos of each split, and how many files are not on disk
         attacks: a row an attack: what it is trained and tested on, what f_A of a learned method learns from
+        costs: a row a kind of work: how much, hours of one worker, GB of disk
         notes: what else there is to know, a line each
         work: how much work it is
+        refused: what a study would be refused for, a sentence each
     """
     data:pd.DataFrame # a row a data set: videos of each split, and how many files are not on disk
     attacks:pd.DataFrame # a row an attack: what it is trained and tested on, what f_A of a learned method learns from
+    costs:pd.DataFrame # a row a kind of work: how much, hours of one worker, GB of disk
     notes:list # what else there is to know, a line each
     work:str # how much work it is
+    refused:list # what a study would be refused for, a sentence each
 
     def __str__(self): # Markdown
         tables = self.data.to_markdown(intfmt=','), self.attacks.to_markdown(index=False)
-        return '\n\n'.join([*tables, *self.notes, self.work])
+        forms = dict(zip(self.costs, ('{:,.0f}', '{:,.3f}', '{:,.2f}')))
+        words = pd.DataFrame({k: self.costs[k].map(f.format).replace('nan', '–') for k, f in forms.items()})
+        costs = words.to_markdown(disable_numparse=True, colalign=('left', 'right', 'right', 'right'))
+        return '\n\n'.join([*tables, costs, *self.notes, self.work])
 
-def _estimate_work(
-    steps:list, # of `_list_steps`
-    cfg:StudyConfig, # that they are of
-    workers:int|None=None, # processes
-    folder:str|Path|None=None, # of a study: what it holds is not counted again
-)->str: # a sentence or two
-    "Estimate how much work steps are."
-    todo = [t for t in steps if not folder or not t.out(folder).exists()]
-    games, n = sum(t.kind=='learn' for t in todo), Workers(workers).n or 1
-    hours = sum(_estimate_cost(t, cfg) for t in todo)*np.prod(cfg.reading.shape)/32**2/_PACE/3600
+def _time_decoding(meter, held, people): # seconds a kept frame of each data set, and of looking for people
+    found, looked = {}, 0.
+    for k, m in held.items():
+        rows = [r for r in m.rows if list_files(m.root/r['path'])][:2]
+        reading = adapt_reading(k, meter.cfg.reading, meter.cfg.readings)
+        reading = replace(reading, max_frames=min(64, reading.max_frames or 64))
+        began = time.perf_counter()
+        with contextlib.suppress(VideoError): clips = [read_video(m.root/r['path'], reading) for r in rows]
+        found[k] = (time.perf_counter()-began)/sum(map(len, clips)) if rows and clips else math.nan
+        if people in ('hog', 'coco') and rows and clips and not looked:
+            see, began = open_finder(people, m.root), time.perf_counter()
+            see(clips[0][:4])
+            looked = (time.perf_counter()-began)/len(clips[0][:4])
+    return found, looked
+
+# %% ../nbs/62_study.ipynb #88b280fe
+def _tabulate_costs(todo, meter, held, frames, folder): # a row a kind of work
+    room, shown = _count_room(todo, meter.cfg, held, frames, folder), _list_shown(todo, held)
+    people = choose_finder(meter.cfg)
+    decoding, look = _time_decoding(meter, held, people)
+    there = {(k, s) for k, ss in frames.items() for s in ss if (find_split(folder/'cache', k, s)/'bank.json').exists()}
+    left = {k: sum(n for s, n in ss.items() if (k, s) not in there) for k, ss in frames.items()}
+    games = [meter.learn(t) for t in todo if t.kind=='learn']
+    attacks = [meter.attack(t) for t in todo if t.kind!='learn']
+    made = sum(frames[k][s]*meter.frame(m) for (_, k, s), m in shown.items())
+    n, gb = sum(left.values()), {k: v/1e9 for k, v in room.items()}
+    rows = {'frames to decode': (n, sum(n*decoding[k] for k, n in left.items() if n), gb['decoded']),
+            'frames to look for people in': (n if look else 0, n*look, math.nan),
+            'f_A to train': (len(games), sum(games), gb['runs']),
+            'frames to anonymize': (sum(frames[k][s] for _, k, s in shown), made, gb['anonymized']),
+            'attacks': (len(attacks), sum(attacks), math.nan)}
+    heads = ['how many', 'hours', 'GB of disk']
+    table = pd.DataFrame({k: (v[0], v[1]/3600, v[2]) for k, v in rows.items()}, index=heads).T
+    return table, max(games, default=0) + max(attacks, default=0)
+
+def _word_work(steps, todo, cfg, table, longest, meter, n): # a sentence or two
+    hours, gpus = table['hours'].sum(), torch.cuda.device_count()
+    side = min(n, gpus) if gpus else n # two tasks on one GPU share it
+    at_best = max(hours/side, longest/3600)
     further = f', and {ATTACKERS["long"]["times"]} times an attack wherever it has not converged' if cfg.insist else ''
+    games, where = sum(t.kind=='learn' for t in todo), torch.cuda.get_device_name() if gpus else 'this CPU'
+    gb, memory = table['GB of disk'].sum(), meter.memory/1e9
     return (f'{len(cfg.methods)} methods, {len(cfg.seeds)} seeds: {games} f_A to train, {len(todo)-games} attacks; '
-            f'{len(steps)-len(todo)} tasks are done already. About {hours:.1f} hours of one core with small networks '
-            f'at {cfg.reading.size} px, {hours/n:.1f} hours on {n}{further}.')
+            f'{len(steps)-len(todo)} tasks are done already. About {hours:,.2f} hours of one worker on {where}, '
+            f'measured with a few steps of these networks; {at_best:,.2f} hours with {n}{further}. '
+            f'About {gb:,.2f} GB of disk, and {memory:,.1f} GB of memory for the largest task.')
 
 # %% ../nbs/62_study.ipynb #cfea8830
+def _list_refusals(folder, source, cfg, chosen, held, fit): # sentences; what a study would raise, one after another
+    checks = [lambda: _begin(folder, _describe(source, cfg, chosen, held), cfg), lambda: _check_published(cfg, held),
+              lambda: check_parts(held, folder/'cache', cfg.reading.on_error, choose_finder(cfg)), *fit]
+    refused = []
+    for check in checks:
+        try: check()
+        except (BadInput, VideoError) as e: refused.append(str(e))
+    return refused
+
 def plan_study(
     source:str|Path|Official, # as of `run_study`
     cfg:StudyConfig, # as of `run_study`
     workers:int|None=None, # processes
     folder:str|Path|None=None, # of a study: what it holds is not counted again
 )->Plan: # `print` it
-    """Say what `run_study` would do, without doing it.
+    """Say what `run_study` would do and what it would be refused for, without doing it.
 
     Parameters:
         source: as of `run_study`
@@ -646,18 +876,34 @@ def plan_study(
     chosen, held, official = read_source(source, check_study(cfg).attributes, cfg.split_column)
     _check_readings(cfg, held)
     for n, p in chosen.items() if official else (): check_protocol(n, p, held)
-    for m in held.values() if choose_finder(cfg)=='given' else (): find_boxes(m.root)
+    place, steps, meter = Path(folder or '.'), _list_steps(chosen, cfg), _Paces(cfg, held)
+    todo = [t for t in steps if not folder or not t.out(place).exists()]
+    frames, n = _count_frames(cfg, held), Workers(workers).n or 1
+    costs, longest = _tabulate_costs(todo, meter, held, frames, place)
+    fit = [lambda: _check_total(place, _count_room(todo, cfg, held, frames, place)),
+           lambda: _check_memory(cfg, meter.memory, min(n, max(1, len(todo))))]
+    refused = _list_refusals(place, source, cfg, chosen, held, fit)
+    return Plan(*_tabulate_plan(chosen, held), costs, _list_notes(chosen, held, official, cfg),
+                _word_work(steps, todo, cfg, costs, longest, meter, n), refused)
+
+# %% ../nbs/62_study.ipynb #8974aa09
+def _tabulate_plan(chosen, held): # data sets, attacks
     def count(m):
         lost = sum(not list_files(m.root/r['path']) for r in m.rows if r['split'] in SPLITS)
         return {s: len(m.split(s)) if s in m.splits else 0 for s in SPLITS} | {'not on disk': lost}
-    data = pd.DataFrame({k: count(m) for k, m in held.items()}).T
     names = ['protocol', 'attack', 'trained on', 'tested on', 'f_A learns from', 'a supervised one also']
     attacks = pd.DataFrame([[n, k+', novel'*a.is_novel, str(a.train), str(a.test), str(p.fa), str(p.fb)]
                             for n, p in chosen.items() for k, a in p.attacks.items()], columns=names)
+    return pd.DataFrame({k: count(m) for k, m in held.items()}).T, attacks
+
+def _list_notes(chosen, held, official, cfg): # lines
     same = {n: ', '.join(p.despite) for n, p in chosen.items() if p.despite}
     notes = [f'{n}: {labels} are in both sets of actions, as in the paper.' for n, labels in same.items()]
     notes += [f'{k}: {note}.' for k, m in held.items() for note in m.notes]
-    if official: notes = [n.replace(f'{official.root}/', '') for n in notes]
-    files = int(data[list(SPLITS)].to_numpy().sum())
-    work = f'{_estimate_work(_list_steps(chosen, cfg), cfg, workers, folder)} {files:,} files are decoded before.'
-    return Plan(data, attacks, notes, work)
+    lengths = {}
+    for k, m in held.items():
+        seen = replace(m, rows=[r for r in m.rows if r['split'] in ('train', 'val')])
+        r = adapt_reading(k, cfg.reading, cfg.readings)
+        if len(seen): lengths[k] = _sample_lengths(seen, r, 64), len(seen), r.every
+    notes += [f'{line}.' for line in _tell_short(chosen, cfg, lengths)]
+    return [n.replace(f'{official.root}/', '') for n in notes] if official else notes
