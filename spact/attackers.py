@@ -11,6 +11,7 @@ import copy, math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from .action import make_action_net
 from .augment import RELEASE, Augment, take_middle
@@ -65,6 +66,37 @@ def fit_attacker(
     early = run(*copy.deepcopy((net, opt)), leave, half, half)
     return early, run(net, opt, leave, steps, steps)
 
+# %% ../nbs/52_attackers.ipynb #15d623bc
+def _picture_videos(
+    bank:Bank, # videos
+    most:int=64, # frames of each at most, and px of a side [S]
+)->Tensor: # (N,D) float: mean frame and deviation frame of each video
+    "Make two pictures of each video."
+    found = []
+    for a, b in zip(bank.start[:-1].tolist(), bank.start[1:].tolist()):
+        x = bank.frames[torch.linspace(a, b-1, min(most, b-a)).round().long().to(bank.device)].float()/255
+        if max(x.shape[-2:])>most: x = F.adaptive_avg_pool2d(x, most)
+        found.append(torch.cat([x.mean(0), x.std(0, unbiased=False)]).flatten().cpu())
+    return torch.stack(found)
+
+class _Ridge(nn.Module): # a linear map of those pictures; `forward` scores videos, unlike a network
+    def __init__(self, bank, p, n=4096): # p (N,K) in {0,1}, NaN: not known; `n`: videos at most
+        super().__init__()
+        if len(bank)>n: i = torch.linspace(0, len(bank)-1, n).long(); bank, p = bank.subset(i), p[i]
+        x, t = _picture_videos(bank), 2*p.cpu().double()-1
+        self.mid, self.spread = x.mean(0), x.std(0)+.002
+        self.known, self.level = self._look(x), t.nanmean(0)
+        t = (t-self.level).nan_to_num()
+        values, u = torch.linalg.eigh(self.known@self.known.T)
+        values, ut = values.clamp(min=0), u.T@t
+        def left_out(lam): # mean squared leave-one-out error, and the weights of the videos
+            k = values/(values+lam)
+            return (((t-u@(k[:, None]*ut))/(1-(u.square()@k)[:, None]))**2).mean(), u@(ut/(values+lam)[:, None])
+        self.weights = min(map(left_out, torch.logspace(-4, 3, 15).tolist()), key=lambda f: float(f[0]))[1]
+
+    def _look(self, x): return ((x-self.mid)/self.spread).double()/x.shape[1]**.5
+    def forward(self, bank): return (self._look(_picture_videos(bank))@self.known.T@self.weights+self.level).float()
+
 # %% ../nbs/52_attackers.ipynb #beb83544
 def _augment(cfg): # how training clips and frames are changed
     return replace(RELEASE, shift=cfg.shift) if cfg.augment=='release' else Augment(cfg.flip, cfg.shift)
@@ -90,6 +122,7 @@ def attack_action(
     Returns:
         half and full budget
     """
+    if cfg.ft=='linear': return (net := _Ridge(bank, F.one_hot(y, n_classes).float() if y.ndim==1 else y)), net
     with seeded(seed, "f'_T"): net = channels_last(make_action_net(cfg.ft, n_classes, cfg.weights_t)).to(bank.device)
     def draw(k):
         g = generator(seed, "f'_T", k)
@@ -100,12 +133,15 @@ def attack_action(
     return fit_attacker(net, loss, cfg.count_updates('t', len(bank)), cfg, on_step, draw)
 
 # %% ../nbs/52_attackers.ipynb #8cda6444
+def _fit_batch(most, n_frames, bank): # videos at a time: large frames pass in smaller pieces, or memory runs out
+    return min(most, max(1, 2**19//(n_frames*bank.frames.shape[-2]*bank.frames.shape[-1])))
+
 @torch.no_grad()
 def score_action(
     net:nn.Module, # f'_T
     bank:Bank, # anonymized videos
     cfg:AttackConfig, # `views` clips a video, `n_frames`, `stride`, `middle`
-    batch:int=64, # videos at a time
+    batch:int=64, # videos at a time, at most
     several:bool=False, # a video may have several actions: each has a probability of its own
 )->Tensor: # (N,K) float: probabilities of the actions, mean over the clips
     """Score every action of each video by f'_T.
@@ -114,13 +150,15 @@ def score_action(
         net: f'_T
         bank: anonymized videos
         cfg: `views` clips a video, `n_frames`, `stride`, `middle`
-        batch: videos at a time
+        batch: videos at a time, at most
         several: a video may have several actions: each has a probability of its own
 
     Returns:
         (N,K) float: probabilities of the actions, mean over the clips
     """
     out, squash, stride = [], torch.sigmoid if several else lambda z: z.softmax(1), thin_stride(cfg.stride, bank.every)
+    if isinstance(net, _Ridge): return squash(4*net(bank))
+    batch = _fit_batch(batch, cfg.n_frames, bank)
     for i in torch.arange(len(bank)).split(batch):
         idx = space_clips(bank.n_frames[i], cfg.n_frames, stride, cfg.views)             # (B,views,T)
         clips = take_middle(bank.take(i.repeat_interleave(cfg.views), idx.flatten(0, 1)), cfg.middle)
@@ -175,6 +213,7 @@ def attack_attributes(
     Returns:
         half and full budget
     """
+    if cfg.fb=='linear': return (net := _Ridge(bank, p)), net
     clips = cfg.n_frames_b>1
     kw = dict(clips=clips, weights=cfg.weights_b) | (dict(width=cfg.width) if cfg.fb=='small' else {})
     with seeded(seed, "f'_B"):
@@ -196,7 +235,7 @@ def score_attributes(
     net:nn.Module, # f'_B
     bank:Bank, # anonymized videos
     cfg:AttackConfig, # `views` frames a video, or clips of `n_frames_b`
-    batch:int=128, # videos at a time
+    batch:int=128, # videos at a time, at most
 )->Tensor: # (N,P) float in (0,1): sigmoid of the mean logit
     """Score every attribute of each video by f'_B.
 
@@ -204,12 +243,13 @@ def score_attributes(
         net: f'_B
         bank: anonymized videos
         cfg: `views` frames a video, or clips of `n_frames_b`
-        batch: videos at a time
+        batch: videos at a time, at most
 
     Returns:
         (N,P) float in (0,1): sigmoid of the mean logit
     """
-    out, stride = [], thin_stride(cfg.stride, bank.every)
+    if isinstance(net, _Ridge): return (4*net(bank)).sigmoid()
+    out, stride, batch = [], thin_stride(cfg.stride, bank.every), _fit_batch(batch, cfg.n_frames_b, bank)
     for i in torch.arange(len(bank)).split(batch):
         idx = space_clips(bank.n_frames[i], cfg.n_frames_b, stride, cfg.views)           # (B,views,T)
         x = bank.take(i.repeat_interleave(cfg.views), idx.flatten(0, 1))

@@ -144,7 +144,13 @@ class OverPeople:
         return torch.zeros_like(im) if self.sigma is None else Blur(self.sigma*min(im.shape[-2:]))(im)
 
 # %% ../nbs/51_baselines.ipynb #ae995e64
-baselines = {'raw': identity, 'downsample2': Downsample(2), 'downsample4': Downsample(4),
+@dataclass(frozen=True)
+class _BlurFrame: # `Blur` of any size of frame: `share` of its shorter side is the standard deviation
+    share:float
+
+    def __call__(self, im): return Blur(self.share*min(im.shape[-2:]))(im)
+
+baselines = {'raw': identity, 'downsample2': Downsample(2), 'downsample4': Downsample(4), 'blur': _BlurFrame(1/32),
              'black': OverPeople(), 'blur_strong': OverPeople(1/8), 'blur_weak': OverPeople(1/32),
              **{name: make_front(name) for name in FRONTS}}
 

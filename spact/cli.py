@@ -213,7 +213,7 @@ def _make_option(path, names, field, shown, begins): # the parameter that cyclop
 
 def _add_model(chosen): # a model that is named takes part in the study
     if not (model := chosen.get(('model',))): return chosen
-    methods = _read_value(chosen.get(('methods',), 'raw'), tuple[str,...])
+    methods = _read_value(chosen.get(('methods',), 'raw,downsample2,blur'), tuple[str,...])
     return chosen | {('model',): model, ('methods',): ','.join(dict.fromkeys((*methods, 'model')))}
 
 # %% ../nbs/90_cli.ipynb #7f68d288
@@ -244,6 +244,24 @@ def _with_settings(
         return call
     return add
 
+# %% ../nbs/90_cli.ipynb #268d0f52
+_VALUED = re.compile(r"(?<![\w./'-])([a-z]\w*)(?:=('[\w.]+'|[\w.]+)|\b)(?![/'])")
+_SPELT = {} # field -> the shortest option that names it
+for _path, _names in sorted(_spell_fields(_list_fields(StudyConfig)).items(), key=lambda p: len(p[0])):
+    _SPELT.setdefault(_path[-1], min(_names, key=len))
+
+def _spell(
+    text:str, # a sentence of the package, which names fields as Python does
+)->str: # the same, with options as a shell takes them: `--short clamp`, not `short='clamp'`
+    "Name what the user typed."
+    def option(m):
+        name, value = m[1], (m[2] or '').strip("'")
+        if (name, value)==('on_error', 'skip'): return '--skip-damaged'
+        if name not in _SPELT or not (value or '_' in name or name=='omega'): return m[0]
+        if value in ('True', 'False'): return _SPELT[name] if value=='True' else f'--no-{_SPELT[name][2:]}'
+        return f'{_SPELT[name]} {value}'.rstrip()
+    return _VALUED.sub(option, text)
+
 # %% ../nbs/90_cli.ipynb #b6107245
 app = App(
     name='spact', version=f'spact {__version__}', help_format='plaintext', result_action='return_value',
@@ -259,10 +277,16 @@ def _name_error(
     "Turn what a user can mend into a line."
     match error:
         case KeyboardInterrupt(): return _go_on(tokens), 130
-        case SpactError(): return str(error), error.exit_code
+        case SpactError(): return _spell(str(error)), error.exit_code
         case CycloptsError(): return str(error), 2
         case BrokenExecutor(): return 'a worker process died, perhaps for lack of memory; try fewer --workers', 1
+        case MemoryError() | RuntimeError() if _lacks_memory(error):
+            return 'out of memory; lower --clips and --pairs, --size, or the number of --workers', 1
         case OSError(): return f'{error.filename or "input or output"}: {error.strerror or error}', 2
+
+def _lacks_memory(error): # numpy, torch on a processor and torch on a GPU say it each in their way
+    said = 'out of memory', "can't allocate memory", 'not enough memory'
+    return isinstance(error, MemoryError) or any(s in str(error) for s in said)
 
 def _go_on(tokens): # the command that goes on with what Ctrl-C stopped
     if not {'demo', 'train', 'evaluate', 'audit', 'table', 'figure', 'protocol'} & set(tokens[:1]): return 'stopped'
@@ -349,11 +373,18 @@ def _print_outcome(
     if len(frame := tidy(metrics)):
         table = tabulate_summary(frame)[['method', 'top-1 ↑', 'cMAP ↓']]
         print(table.to_string(index=False, header=['percent', 'action top-1', 'privacy cMAP']))
-        if not frame.converged.all(): print('≥: the attacker has not converged; trained longer, it would read more')
+        if not frame.converged.all(): print(f'≥: {_explain_bounds(frame[~frame.converged])}')
     if metrics.get('unseen'): print(metrics['unseen'])
     print('seconds: ' + ', '.join(f'{k} {v:.0f}' for k, v in list_stages(metrics['seconds']).items()))
     print(f'report: {out/"report.md"}')
+    if 'verdict' in metrics: print(metrics['verdict'])
     _refuse_dead(metrics)
+
+def _explain_bounds(rows): # of a tidy frame, those that have not converged
+    few = int(rows.few.max())
+    if few: return f'{few} validation videos are too few to tell whether the attacker has converged'
+    if (rows.full-rows.half>0).any(): return 'the attacker has not converged; trained longer, it would read more'
+    return 'it was not shown that the attacker has converged; it may read more'
 
 # %% ../nbs/90_cli.ipynb #b7efd732
 def _print_audit(
@@ -365,6 +396,7 @@ def _print_audit(
     from spact.results import tidy
     if len(frame := tidy(audit)): print(tabulate_ranking(frame).iloc[:, [0, 1, 2, -1]].to_string(index=False))
     print(f'report: {out/"audit.md"}, {out/"audit.html"}')
+    if 'verdict' in audit: print(audit['verdict'])
     _refuse_dead(audit)
 
 # %% ../nbs/90_cli.ipynb #7b2924e1
@@ -390,15 +422,23 @@ def _train(manifest:MANIFEST=None, /, *,
            place:_Place, choice:_Choice, cfg):
     "Train an anonymizer on a folder of videos; no private attribute is read."
     manifest, out = _name_csv(manifest), place.out or Path('spact-run')
-    from spact.demo import train_folder
-    print(f'anonymizer: {train_folder(out, manifest, cfg, cfg.seeds[0], place.resume, stills=stills)}')
+    from tqdm import tqdm
+    from spact.demo import describe_run, train_folder
+    def say(line): tqdm.write(_spell(line), file=sys.stderr)
+    train_folder(out, manifest, cfg, cfg.seeds[0], place.resume, stills=stills, say=say)
+    print('\n'.join(map(_spell, describe_run(out, manifest))))
 
 @app.command(name='evaluate', sort_key=3, help_epilogue=SOURCES)
-@_with_settings(StudyConfig, 'methods model attributes attackers insist')
-def _evaluate(manifest:MANIFEST=None, /, *, work:_Work, choice:_Choices, cfg):
+@_with_settings(StudyConfig, 'methods model attributes identity attackers insist')
+def _evaluate(manifest:MANIFEST=None, /, *,
+              folds:Annotated[int, _option('Test every video once: deal them into so many parts.')]=0,
+              leave_out:Annotated[str|None, _option('The same, a part for each value of this column.')]=None,
+              work:_Work, choice:_Choices, cfg):
     "Measure on a folder of videos what methods keep of the action and hide of the rest."
     manifest, out = _name_csv(manifest), work.out or Path('spact-evaluation')
-    from spact.demo import evaluate_folder
+    from spact.demo import evaluate_folder, evaluate_folds
+    if folds or leave_out:
+        return _print_outcome(out, evaluate_folds(out, manifest, cfg, folds, leave_out, work.workers, work.resume))
     return _print_outcome(out, evaluate_folder(out, manifest, cfg, work.workers, work.scheduler, work.resume))
 
 # %% ../nbs/90_cli.ipynb #86f3c1c1

@@ -495,7 +495,7 @@ VARIANTS = { # name -> what it changes in a `GameConfig`
     'bdq_spact': dict(front='difference', fa='bdq')}                    # and without labels
 LEARNED = *VARIANTS, 'noisy' # methods whose f_A is trained here
 # methods that need no training
-BASELINES = 'raw', 'downsample2', 'downsample4', 'black', 'blur_strong', 'blur_weak', 'difference', 'motion'
+BASELINES = 'raw', 'downsample2', 'downsample4', 'blur', 'black', 'blur_strong', 'blur_weak', 'difference', 'motion'
 
 # %% ../nbs/01_config.ipynb #3045c04a
 def vary_game(
@@ -546,8 +546,8 @@ class EngineConfig:
 # %% ../nbs/01_config.ipynb #23257d6a
 @settings
 class _Budgets:
-    ft:_ActionNet='small' # f'_T [S]; 'r3d18' [P]
-    fb:str='small' # f'_B, one of `ENCODERS` [S]; 'resnet50' [P]; of clips one of `CLIP_ENCODERS`
+    ft:_ActionNet|Literal['linear']='small' # f'_T [S]; 'r3d18' [P]; 'linear': ridge regression
+    fb:str='small' # f'_B, of `ENCODERS` [S]; 'resnet50' [P]; of clips of `CLIP_ENCODERS`; 'linear': ridge regression
     n_frames_b:_Count=1 # frames of a clip for f'_B; 1: single frames [P]
     weights_t:Literal['none','kinetics']='none' # first weights of f'_T: random [S] or pretrained
     weights_b:Literal['none','imagenet','kinetics']='none' # of f'_B: random [S] or pretrained
@@ -600,8 +600,8 @@ class AttackConfig(_Budgets):
     """Budget and recipe of the attackers, the same for every method; a minute or two of one CPU core each at 32x32 px.
 
     Parameters:
-        ft: f'_T [S]; 'r3d18' [P]
-        fb: f'_B, one of `ENCODERS` [S]; 'resnet50' [P]; of clips one of `CLIP_ENCODERS`
+        ft: f'_T [S]; 'r3d18' [P]; 'linear': ridge regression
+        fb: f'_B, of `ENCODERS` [S]; 'resnet50' [P]; of clips of `CLIP_ENCODERS`; 'linear': ridge regression
         n_frames_b: frames of a clip for f'_B; 1: single frames [P]
         weights_t: first weights of f'_T: random [S] or pretrained
         weights_b: of f'_B: random [S] or pretrained
@@ -639,7 +639,7 @@ class AttackConfig(_Budgets):
     @model_validator(mode='after')
     def _fits_together(self):
         known = CLIP_ENCODERS if self.n_frames_b>1 else ENCODERS
-        if self.fb not in known: raise ValueError(f"fb must be one of {', '.join(known)}, got {self.fb!r}")
+        if self.fb not in (*known, 'linear'): raise ValueError(f"fb must be one of {', '.join(known)}, got {self.fb!r}")
         _check_limits(self, ('steps_t', 'steps_b'))
         return self
 
@@ -682,7 +682,8 @@ class AttackConfig(_Budgets):
 
 # %% ../nbs/01_config.ipynb #2f27fe74
 ATTACKERS = { # name -> what it changes in an `AttackConfig`; `reads`: only this; `times`: budgets
-    'usual': {}, 'long': dict(times=4), 'votes': dict(views=16), 'shifted': dict(flip=.5, shift=.1),
+    'usual': {}, 'linear': dict(ft='linear', fb='linear'),
+    'long': dict(times=4), 'votes': dict(views=16), 'shifted': dict(flip=.5, shift=.1),
     'wide': dict(width=48, reads='privacy'), 'clips': dict(n_frames_b=8, batch_b=16, reads='privacy'),
     'mobilenet': dict(fb='small_mobilenet', reads='privacy'), 'mobilenetv1': dict(fb='mobilenetv1', reads='privacy'),
     'resnet50': dict(fb='resnet50', reads='privacy'), 'r3d18': dict(ft='r3d18', reads='action'),

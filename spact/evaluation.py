@@ -14,12 +14,21 @@ from torch import Tensor
 from .attackers import attack_action, attack_attributes, score_action, score_attributes
 from .bank import Data, Split
 from .config import AttackConfig
-from .metrics import action_report, cmap, cmap_chance, privacy_report, top1, top1_chance
-from .results import Result, Score, has_converged
+from .core import generator
+from .metrics import (action_report, bootstrap, cmap, cmap_chance, name_people, privacy_report, top1, top1_chance,
+                           weighted_cmap, weighted_top1)
+from .results import Result, Score, judge_gain
 
 # %% ../nbs/54_evaluation.ipynb #d6588e1e
-def _judge(half, full, fit, guess): # the numbers of the rule and its verdict, as fields of a `Score`
-    return dict(half=half, full=full, fit=fit, settled=has_converged(half, full, fit, guess))
+def _judge(budget, guess, pair, exact): # fields of a `Score`; `pair`: scores of half and full on val, and truth
+    if exact: ends, n = None, math.inf # a linear reader has no budget: its half and its full are one
+    else: ends, n = _find_gain(*pair) if len(pair[2])<100 else None, len(pair[2])
+    found = dict(settled=True) if exact else judge_gain(budget, guess, n, ends)
+    return dict(zip(('half', 'full', 'fit'), budget)) | found
+
+def _find_gain(half, full, truth): # 95 % interval of what the second half of the budget brought, over videos
+    score = weighted_top1 if truth.ndim==1 else weighted_cmap
+    return bootstrap(lambda w: score(full, truth, w)-score(half, truth, w), len(truth), generator('gain'))
 
 def evaluate_action(
     data:Data, # anonymized
@@ -44,9 +53,10 @@ def evaluate_action(
     metric, guess = (cmap, cmap_chance) if several else (top1, top1_chance)
     nets = attack_action(data.train.bank, data.train.y, len(data.actions), cfg, seed, on_step)
     def score(net, split): return score_action(net, split.bank, cfg, several=several)
-    def measure(net, split): return metric(score(net, split), split.y)
-    half, full, fit = *(measure(net, data.val) for net in nets), measure(nets[1], data.train.thin())
-    known = _judge(half, full, fit, guess(data.train.y))
+    shown = data.train.thin()
+    val = [score(net, data.val) for net in nets]
+    half, full, _ = budget = *(metric(v, data.val.y) for v in val), metric(score(nets[1], shown), shown.y)
+    known = _judge(budget, guess(data.train.y), (*val, data.val.y), cfg.ft=='linear')
     scores = score(nets[full>=half], data.test)
     if keep: keep(scores, data.test.y)
     return _read_out(scores, data.test.y, data.actions, several, known, seed)
@@ -79,6 +89,7 @@ def evaluate_privacy(
     on_step:Callable|None=None, # called with (updates made, updates in all)
     keep:Callable|None=None, # called with scores (N,P), truth, and the video of each test item; None: each is one
     more:Callable|None=None, # called with f'_B; the dict that it returns joins `Result.more`
+    identity:str|None=None, # attribute that names persons: how many are named right joins `Result.more`
 )->Result: # pooled cMAP and F1, cMAP of each group, AP and F1 of each attribute
     """Measure what a fresh f'_B reads of the private attributes (A_B^1 and A_B^2 of Sec. 4.1).
 
@@ -89,6 +100,7 @@ def evaluate_privacy(
         on_step: called with (updates made, updates in all)
         keep: called with scores (N,P), truth, and the video of each test item; None: each is one
         more: called with f'_B; the dict that it returns joins `Result.more`
+        identity: attribute that names persons: how many are named right joins `Result.more`
 
     Returns:
         pooled cMAP and F1, cMAP of each group, AP and F1 of each attribute
@@ -96,15 +108,32 @@ def evaluate_privacy(
     nets, shown = attack_attributes(data.train.bank, data.train.p, cfg, seed, on_step), data.train.thin()
     asked = (nets[0], data.val), (nets[1], data.val), (nets[1], shown)
     seen = [(score_attributes(net, s.bank, cfg), s.p) for net, s in asked]
-    def judge(j): return _judge(*(cmap(scores[:, j], p[:, j]) for scores, p in seen), cmap_chance(data.train.p[:, j]))
+    def judge(j):
+        budget, (half, p), (full, _) = tuple(cmap(scores[:, j], p[:, j]) for scores, p in seen), *seen[:2]
+        return _judge(budget, cmap_chance(data.train.p[:, j]), (half[:, j], full[:, j], p[:, j]), cfg.fb=='linear')
     known, whole = judge(list(range(len(data.columns)))), data.test.p_frames is None
     groups = {g: judge([data.columns.index(c) for c in cs]) for g, cs in data.groups.items()}
     test, video = (data.test, None) if whole else _list_frames(data.test)
     best = nets[known['full']>=known['half']]
     scores = score_attributes(best, test.bank, cfg if whole else replace(cfg, views=1)) # a frame has one view
     if keep: keep(scores, test.p, video)
-    report = privacy_report(scores, test.p, data.columns, data.groups)
-    return _read_attributes(report, known, groups, seed, more(best) if more else {})
+    report, found = privacy_report(scores, test.p, data.columns, data.groups), more(best) if more else {}
+    if whole: found |= _read_people(data, identity, seen[best is nets[1]][0], scores)
+    return _read_attributes(report, known, groups, seed, found)
+
+# %% ../nbs/54_evaluation.ipynb #56a68c9b
+def _read_people(data, identity, val, test): # what scores of both splits say of who it is; {} where nobody is named
+    cols = _find_people(data.columns, identity)
+    if not cols: return {}
+    names = _list_people(data.columns, cols)
+    seen, found = (name_people(s[:, cols], p[:, cols], names) for s, p in ((val, data.val.p), (test, data.test.p)))
+    return dict(identity=dict(column=identity, val=seen.get('named', 0.), **found)) if found else {}
+
+def _find_people(columns, identity): # which columns of p name persons
+    return [j for j, c in enumerate(columns) if identity and c.split('=')[0]==identity]
+
+def _list_people(columns, cols): # their names
+    return ['0', '1'] if len(cols)==1 else [columns[j].partition('=')[2] for j in cols]
 
 # %% ../nbs/54_evaluation.ipynb #5aa1732b
 def _number(x): return math.nan if x is None else x

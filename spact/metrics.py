@@ -6,7 +6,7 @@
 __all__ = ['thresholds', 'top1', 'by_video', 'top1_chance', 'action_report', 'counted', 'pack_truth', 'unpack_truth',
            'average_precision', 'cmap', 'cmap_chance', 'macro_f1', 'f1_chance', 'relative_drop', 'privacy_report',
            'Interval', 'resamples', 'interval', 'bootstrap', 'weighted_top1', 'weighted_ap', 'weighted_cmap',
-           'weighted_f1']
+           'weighted_f1', 'name_people']
 
 # %% ../nbs/50_metrics.ipynb #1a054246
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import binary_average_precision, binary_f1_score, multiclass_accuracy
+from .core import generator
 from .errors import BadInput
 
 # %% ../nbs/50_metrics.ipynb #a2748f72
@@ -478,3 +479,37 @@ def weighted_f1(
     yes = (probs>_cut(at)).to(w)*known
     n_yes, n_pos, hits = w@yes, w@p, w@(yes*p)                             # (R,P)
     return (2*hits/(n_yes+n_pos)).where((n_pos>0)&(n_pos<w@known), torch.nan).nanmean(1)
+
+# %% ../nbs/50_metrics.ipynb #514ebd50
+def _match_people(scores, who): # (M,) is the nearest other item of the same person; (M,) chance; of those that have one
+    z = (scores-scores.mean(0))/(scores.std(0)+1e-6)
+    z = z/z.norm(dim=1, keepdim=True).clamp(min=1e-9)
+    mate = (who[:, None]==who) & ~torch.eye(len(who), dtype=torch.bool)
+    asked = mate.any(1)
+    nearest = (z@z.T).fill_diagonal_(-torch.inf).argmax(1)
+    return mate[torch.arange(len(who)), nearest][asked].float(), mate.float().sum(1)[asked]/max(len(who)-1, 1)
+
+def name_people(
+    scores:Tensor, # (N,K) float: the attacker's score of each person, higher is "yes"; one column: two persons
+    p:Tensor, # (N,K) in {0,1}: who it is; NaN: not known
+    names:list, # K persons; two where there is one column
+)->dict: # `named`, `chance`, `interval`; `rank1`, `rank1_chance`, None without mates; `persons`; `n`
+    """Measure how many test items are recognised as the right person.
+
+    Parameters:
+        scores: (N,K) float: the attacker's score of each person, higher is "yes"; one column: two persons
+        p: (N,K) in {0,1}: who it is; NaN: not known
+        names: K persons; two where there is one column
+
+    Returns:
+        `named`, `chance`, `interval`; `rank1`, `rank1_chance`, None without mates; `persons`; `n`
+    """
+    if p.shape[1]==1: scores, p = (torch.cat([1-v, v], 1) for v in (scores, p))
+    known = ~p.isnan().any(1)
+    scores, who = scores[known].float(), p[known].argmax(1)
+    if not len(who): return {}
+    right, (hit, guess) = (scores.argmax(1)==who).float(), _match_people(scores, who)
+    ends = bootstrap(lambda w: w@right/w.sum(1), len(who), generator('named'))
+    return dict(named=float(right.mean()), chance=top1_chance(who), interval=list(ends), n=len(who),
+                rank1=_number(hit.mean()), rank1_chance=_number(guess.mean()),
+                persons={name: _number(right[who==k].mean()) for k, name in enumerate(names)})

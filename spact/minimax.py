@@ -206,6 +206,8 @@ def _advise(game, player, usual): # what to change: a start that missed its thre
     return (f'its start had not reached th_{k}0, with {start["loss"]:.2f} after {start["steps"]} updates: raise '
             f'init_steps_{k} or init_epochs_{k} before you {usual}')
 
+_FLAT = .005 # spread of frames below which f_A makes the same image of everything [S]: little more than a grey level
+
 def watch_game(
     game:Game, # its `seen` keeps the running means
     a:Losses, # of step A
@@ -234,7 +236,7 @@ def watch_game(
     lt, spread = game.seen['lt'], game.seen['spread']
     if not math.isfinite(lt) or math.isinf(tb.lb): why = 'a loss is not finite; lower lr_a, lr_t and lr_b'
     elif game.step<warm: return game.seen
-    elif spread<.005:
+    elif spread<_FLAT:
         why = f'f_A makes the same image of every frame (spread {spread:.4f}); '
         why += _advise(game, 'fa', 'lower omega or lr_a')
     elif lt>.8*chance:
@@ -247,20 +249,35 @@ def watch_game(
 def explain_game(
     seen:dict, # running means, as in `Game.seen` and in the log
     limit:float=.5, # share of the ceiling from which f_B counts as fooled [S]
+    chance:float=math.inf, # L_T of an f_T that guesses, nats: `guess_t`
 )->str|None: # a sentence, or None when nothing is wrong
-    """Describe what is wrong with a game that goes on.
+    """Describe what is wrong with a game that goes on, or how little it was from dying.
 
     Parameters:
         seen: running means, as in `Game.seen` and in the log
         limit: share of the ceiling from which f_B counts as fooled [S]
+        chance: L_T of an f_T that guesses, nats: `guess_t`
 
     Returns:
         a sentence, or None when nothing is wrong
     """
-    fooled = seen.get('fooled')
-    if fooled is None or not fooled>limit: return None
-    return (f'f_B is fooled: its loss is {100*fooled:.0f} % of the ceiling higher when f_A moves than when f_B does, '
-            "so f_A plays against a stale adversary; raise updates_b, set norm_b='batch', or use restart_every")
+    fooled, spread, lt, said = seen.get('fooled') or 0, seen.get('spread', 1.), seen.get('lt', 0.), []
+    if fooled>limit:
+        said.append(f'f_B is fooled: its loss is {100*fooled:.0f} % of the ceiling higher when f_A moves than when f_B '
+                    "does, so f_A plays against a stale adversary; raise updates_b, set norm_b='batch', or use "
+                    'restart_every')
+    if spread<2*_FLAT: said.append(f'f_A makes nearly the same image of every frame (spread {spread:.4f}, and the game '
+                                   f'dies at {_FLAT}); lower omega or lr_a, or raise fair')
+    if lt>.6*chance: said.append(f'f_T is near chance (L_T {lt:.2f} of {chance:.2f}); lower omega, raise updates_t, or '
+                                 'give it more training videos')
+    return '; and '.join(said) or None
+
+# %% ../nbs/43_minimax.ipynb #b20988a7
+def _is_fair(game, cfg, n): # by which rules the next step is played; `n`: training videos
+    if game.step>=(1-cfg.fair)*cfg.steps or 'fair' in game.seen: return True
+    fades = game.step>=50 and game.seen.get('spread', 1.)<4*_FLAT
+    if cfg.fair and n<10*cfg.pairs and fades: game.seen['fair'] = game.step # kept: a resumed game goes on by them
+    return 'fair' in game.seen
 
 # %% ../nbs/43_minimax.ipynb #712e177f
 def play(
@@ -291,7 +308,7 @@ def play(
     draw = partial(draw_step, train, cfg, p=p, shown=shown.bank)
     for batch in game.engine.batches(draw, seed, 'game', steps=range(game.step, cfg.steps)):
         (clips, views), *more = game.engine.share(batch)
-        rules = replace(cfg, norm_b='batch', rounded=True) if game.step>=(1-cfg.fair)*cfg.steps else cfg
+        rules = replace(cfg, norm_b='batch', rounded=True) if _is_fair(game, cfg, len(train.bank)) else cfg
         _scale_lr(game, cfg)
         if cfg.restart_every and game.step and game.step%cfg.restart_every==0:
             restart_adversary(game, shown.bank, cfg, seed, p)

@@ -19,10 +19,12 @@ from .batches import check_videos
 from .config import GameConfig
 from .errors import BadInput
 from .files import atomic, get_provenance, read_config, read_json, write_json
-from .game import Engine, Game, NoAnonymizer, channels_last, check_private, make_game
+from .game import (Engine, Game, NoAnonymizer, channels_last, check_private, frozen, make_game,
+                        pass_frozen)
 from .minimax import play
 from .motion import BDQ, AfterFront, Motion, make_front
-from .objective import count_actions
+from .objective import count_actions, loss_t
+from .sampler import space_clips
 from .starts import init_fa, init_fb, init_ft
 from .unet import UNet
 
@@ -182,10 +184,28 @@ def read_log(
     try: return [json.loads(line) for line in path.read_text().splitlines()]
     except ValueError as e: raise BadInput(f'{path}: not the log of a run ({e})') from None
 
+# %% ../nbs/45_runs.ipynb #8912ae7b
+@torch.no_grad()
+def _score_val(
+    game:Game, # its f_A and f_T; nothing in them moves
+    val:Split, # validation videos and their actions
+    cfg:GameConfig, # `n_frames`, `stride`, `clips`
+    n:int=64, # videos at most [S]
+)->dict: # `step`, `n` videos, `lt` in nats, and `top1` where a video has one action
+    "Measure f_T on validation videos, through f_A."
+    i = torch.linspace(0, len(val.bank)-1, min(n, len(val.bank))).round().long()
+    idx, out = space_clips(val.bank.n_frames[i], cfg.n_frames, cfg.stride, 1)[:, 0], []
+    with frozen(game.ft):
+        for a, b in zip(i.split(cfg.clips), idx.split(cfg.clips)):
+            out.append(game.ft(*pass_frozen(game.fa, val.bank.take(a, b))).float().cpu())
+    logits, y = torch.cat(out), val.y[i].cpu()
+    found = dict(step=game.step, n=len(i), lt=loss_t(logits, y).item())
+    return found if y.ndim==2 else found | dict(top1=(logits.argmax(1)==y).float().mean().item())
+
 # %% ../nbs/45_runs.ipynb #c190aea1
 class _Keeper: # what a run leaves in its folder while it is played; the main process writes
-    def __init__(self, folder, game, cfg, on_progress):
-        self.folder, self.game, self.cfg, self.engine = folder, game, cfg, game.engine
+    def __init__(self, folder, game, cfg, on_progress, val):
+        self.folder, self.game, self.cfg, self.engine, self.val = folder, game, cfg, game.engine, val
         self.on_progress, self.log = on_progress if self.engine.is_main else None, open(os.devnull, 'w')
 
     def report(self, stage, share):
@@ -203,11 +223,11 @@ class _Keeper: # what a run leaves in its folder while it is played; the main pr
 
     def after_step(self, game, a, tb):
         self.log.write(_log_line(game, a, tb)+'\n')
+        self.log.flush()
+        if game.step%50==0 or game.step==self.cfg.steps: self.write('val.json', _score_val(game, self.val, self.cfg))
         self.report('game', game.step/self.cfg.steps)
         self.keep()
-        if game.step%self.engine.save_every==0:
-            self.log.flush()
-            self.save()
+        if game.step%self.engine.save_every==0: self.save()
 
 # %% ../nbs/45_runs.ipynb #bcdcfa1d
 def _describe(train, shown, cfg, seed, source): # what run.json has to contain, and p for the game
@@ -279,7 +299,7 @@ def train(
     if _is_finished(folder, wanted): return load_anonymizer(folder)
     train, val, *shown = _pass_front(cfg, train, val, *shown)
     game = make_game(cfg, wanted['n_classes'], seed, p, engine)
-    keeper = _Keeper(folder, game, cfg, on_progress)
+    keeper = _Keeper(folder, game, cfg, on_progress, val)
     if not (folder/'run.json').exists():
         keeper.write('run.json', wanted | dict(engine=asdict(engine.cfg)) | get_provenance(seed))
     if (folder/'game.safetensors').exists():

@@ -106,9 +106,10 @@ def check_study(
         for m in (m for m in cfg.methods if m in LEARNED):
             g = vary_game(cfg.game, m)
             make_game(g, 2, p=torch.zeros(2, 1), engine=meta).fa(torch.empty(2, 3, *cfg.reading.shape))
-        for a in make_recipes(cfg.attackers, 'action', cfg.attack).values(): make_action_net(a.ft, 2)
+        for a in make_recipes(cfg.attackers, 'action', cfg.attack).values():
+            if a.ft!='linear': make_action_net(a.ft, 2)
         for a in make_recipes(cfg.attackers, 'privacy', cfg.attack).values():
-            make_attribute_net(a.fb, 1, clips=a.n_frames_b>1)
+            if a.fb!='linear': make_attribute_net(a.fb, 1, clips=a.n_frames_b>1)
     return cfg
 
 # %% ../nbs/62_study.ipynb #817c3725
@@ -203,6 +204,7 @@ def _estimate_cost(
     if step.kind!='learn':
         reads = 'action' if step.kind=='action' else 'privacy'
         a = make_recipes([step.attacker], reads, cfg.attack)[step.attacker]
+        if 'linear' in (a.ft, a.fb): return 1e5 # seconds
         if step.kind=='action': return a.count_updates('t', 10_000)*a.batch_t*a.n_frames
         weight = dict(privacy=1.6*a.n_frames_b, undo=3, link=2)[step.kind]
         return weight*a.count_updates('b', 10_000)*a.batch_b
@@ -241,11 +243,12 @@ def _attack(out, step, data, shown, cfg, report): # -> a result in the form of t
     def more(net):
         ap = average_precision(score_attributes(net, shown.val.bank, recipe), shown.val.p)
         found = dict(val=dict(zip(shown.columns, ap.tolist())))
-        if recipe.n_frames_b==1: found['over_time'] = score_over_time(net, shown.test.bank, shown.test.p, recipe)
-        return found
+        if recipe.n_frames_b>1 or recipe.fb=='linear': return found
+        return found | dict(over_time=score_over_time(net, shown.test.bank, shown.test.p, recipe))
     def step_done(k, n): report(k/n)
     if step.kind=='action': return evaluate_action(shown, recipe, step.seed, step_done, keep).to_dict() | kept
-    return evaluate_privacy(shown, recipe, step.seed, step_done, keep, more if cfg.audit else None).to_dict() | kept
+    more = more if cfg.audit else None
+    return evaluate_privacy(shown, recipe, step.seed, step_done, keep, more, cfg.identity).to_dict() | kept
 
 def _examine(out, step, data, shown, cfg, report): # undoes or links what is shared; some frames go beside the result
     def step_done(k, n): report(k/n)
@@ -325,6 +328,9 @@ def _find_strongest(
     def sum_up(r):
         b = r['budget']
         return dict(val=max(b['half'], b['full']), test=r.get('top1', r.get('cmap')), converged=b['converged'])
+    if named := {t.attacker: r['identity'] for t, r in found.items() if r.get('identity')}:
+        name = max(named, key=lambda a: named[a]['val']) # who it is may be read best by another attacker
+        result['identity'] = named[name] | dict(attacker=name)
     if len(found)>1: result |= dict(attacker=best.attacker, attackers={t.attacker: sum_up(r) for t, r in found.items()})
     return result, best.out(folder).with_suffix('.npz')
 

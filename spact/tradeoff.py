@@ -44,7 +44,7 @@ def hypervolume(
 # %% ../nbs/55_tradeoff.ipynb #043af19b
 def _choose(frame): # rows of a method, seed and key: 'top1', 'cmap', 'f1', or a group as 'cmap.object'
     is_action = frame.reads=='action'
-    known = is_action & (frame.quantity=='top1') | ~is_action & frame.quantity.isin(['cmap', 'f1'])
+    known = is_action & (frame.quantity=='top1') | ~is_action & frame.quantity.isin(['cmap', 'f1', 'each', 'named'])
     rows = frame[known & (frame.attribute=='')]
     rows = rows.assign(key=rows.quantity.where(rows.group=='', rows.quantity+'.'+rows.group))
     if not len(rows): raise BadInput('no results to summarize: the frame has no top-1 and no cMAP')
@@ -107,7 +107,7 @@ def _marks(name, r, baseline, raw_open): # of kept, removed and area: the baseli
 def _keys(table): # scores in a summary
     return [c for c in table.columns if f'{c}_chance' in table.columns]
 
-_HEADS = dict(top1='top-1 ↑', cmap='cMAP ↓', f1='F1 ↓')
+_HEADS = dict(top1='top-1 ↑', cmap='cMAP ↓', f1='F1 ↓', each='per attribute ↓', named='named right ↓')
 
 # %% ../nbs/55_tradeoff.ipynb #a9b4e04e
 def tabulate_summary(
@@ -125,7 +125,7 @@ def tabulate_summary(
     """
     table = summarize(frame, baseline)
     raw_open = table.bounds[baseline] if baseline in table.index else ()
-    keys = [*(k for k in ('f1',) if k in table), *(k for k in _keys(table) if '.' in k)]
+    keys = [*(k for k in ('f1', 'each', 'named') if k in table), *(k for k in _keys(table) if '.' in k)]
     def cell(r, k): return '–' if math.isnan(r[k]) else '≥ '*(k in r.bounds) + _with_spread(r[k], r[f'{k}_std'])
     def row(name, r):
         kept, removed, area = _marks(name, r, baseline, raw_open)
@@ -150,12 +150,17 @@ def explain_marks(
     Returns:
         Markdown: two paragraphs, or one where every score has converged
     """
+    few = int(frame.few.max()) if 'few' in frame else 0
+    some = f' Where {few} validation videos were too few to tell whether longer training reads more, it is one, too.'
     text = ("Percent, mean ± standard deviation over seeds. *kept*, *removed*: share of the baseline's score "
             'above chance. *area* = kept × removed: 0 for raw video and for a black screen, 1 for the ideal.')
+    if 'named' in set(frame.quantity):
+        text += (' *named right*: the share of test videos whose person is recognised. *per attribute*: average '
+                 'precision, mean over attributes; in cMAP each person counts as an attribute of its own.')
     if not any(summarize(frame).bounds): return text
     return text+("\n\n≥: doubling the attacker's budget moved this score by 2 points or more, or was not tried, or "
                  'the attacker had not learned even its training videos. A longer-trained attacker reads at least '
-                 'this much, so the score is only an upper bound of privacy.')
+                 'this much, so the score is only an upper bound of privacy.' + some*bool(few))
 
 def style_summary(
     frame:pd.DataFrame, # tidy results
@@ -219,6 +224,8 @@ def tabulate_convergence(
             bounds = {k for k in at.index[~at.converged] if k!='f1'}
             bad = sorted(k.removeprefix('cmap.') for k in bounds if k in ('top1', 'cmap') or 'cmap' not in bounds)
             verdict = f'not {", ".join(bad)}' if bad else 'yes'
+            few = at.few.max() if 'few' in at and set(bad)<={k.removeprefix('cmap.') for k in at.index[at.few>0]} else 0
+            if bad and few: verdict = f'too few validation videos to tell ({few})'
             found.append([method, '–' if pd.isna(seed) else seed, pair(at, 'top1'), pair(at, 'cmap'), verdict])
     heads = [f'{q}, half → full budget' for q in ('top-1', 'cMAP')]
     return pd.DataFrame(found, columns=['method', 'seed', *heads, 'converged'])
