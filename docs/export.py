@@ -53,7 +53,8 @@ def add_comments(source):
     classes = {o.name: o for o, _ in definitions(source) if isinstance(o, ast.ClassDef) and decorated(o, 'settings')}
     for o, _ in definitions(source):
         doc = o.body[0]
-        if not is_public(o) or ast.get_docstring(o) is None or not (sections := list_comments(o, lines, classes)): continue
+        if not is_public(o) or ast.get_docstring(o) is None: continue
+        if not (sections := list_comments(o, lines, classes)): continue
         first, last = doc.lineno - 1, doc.end_lineno
         before = lines[first][:doc.col_offset]
         if before.strip() or lines[last-1].strip()[-1:] not in '"\'': continue # shares its line with code

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BINARY', 'read_table', 'Manifest', 'find_attributes', 'raise_fault', 'check_rows', 'is_known', 'find_table',
-           'read_manifest', 'hold_out', 'read_attackable', 'list_files', 'stream_video', 'count_labels', 'count_values',
-           'describe_study', 'DataReport', 'check_files', 'check_data']
+           'read_manifest', 'hold_out', 'read_attackable', 'list_files', 'stream_video', 'count_labels', 'DataReport',
+           'check_files', 'check_data']
 
 # %% ../nbs/13_manifest.ipynb #2d905c20
 import csv, io, os, re, zlib
@@ -571,17 +571,10 @@ def count_labels(
     return pd.DataFrame({s: count(m.split(s).rows).tolist() for s in m.splits}, index=m.actions or m.columns)
 
 # %% ../nbs/13_manifest.ipynb #badeb9d6
-def count_values(
+def _count_values(
     m:Manifest, # as read, every split of it
 )->pd.DataFrame: # a row for each value of each attribute, and one for the unknown; a column for each split
-    """Count how often each value of each attribute occurs.
-
-    Parameters:
-        m: as read, every split of it
-
-    Returns:
-        a row for each value of each attribute, and one for the unknown; a column for each split
-    """
+    "Count how often each value of each attribute occurs."
     def count(rows, name, v): return sum(r.get(name, '0' if m.attributes[name]==BINARY else None)==v for r in rows)
     parts = {s: m.split(s).rows for s in m.splits}
     table = {(n, v or 'unknown'): [count(rows, n, v) for rows in parts.values()]
@@ -602,20 +595,13 @@ def _prepare(m, is_attacked): # what the commands do before they decode
     else: m.y([])
     return m if 'val' in m.splits else hold_out(m)
 
-def describe_study(
+def _describe_study(
     m:Manifest, # as read
 )->list: # lines for a reader
-    """Describe what a study will see of a dataset, before any video is opened.
-
-    Parameters:
-        m: as read
-
-    Returns:
-        lines for a reader
-    """
+    "Describe what a study will see of a dataset, before any video is opened."
     lines, labels = [], count_labels(m)
     if m.actions and m.columns and len(labels)<=16:
-        values = count_values(m)
+        values = _count_values(m)
         if len(values)<=40: lines += values.to_string().splitlines()
     (drawn, why), attacked = _try(_prepare, m, False), _try(_prepare, m, True)[1]
     if drawn and 'val' not in m.splits:
@@ -646,7 +632,7 @@ class DataReport(NamedTuple):
         mislabelled: rows and labels that cannot be right
         miscounted: numbers of rows that are not what they should be
         notes: of the manifest
-        looks: lines on sizes and lengths, and of `describe_study`
+        looks: lines on sizes and lengths, and of `_describe_study`
     """
     missing:list     # videos that are not there
     unreadable:list  # videos that are there and cannot be read
@@ -656,7 +642,7 @@ class DataReport(NamedTuple):
     mislabelled:list # rows and labels that cannot be right
     miscounted:list  # numbers of rows that are not what they should be
     notes:list       # of the manifest
-    looks:Sequence=() # lines on sizes and lengths, and of `describe_study`
+    looks:Sequence=() # lines on sizes and lengths, and of `_describe_study`
 
     @property
     def ok(self)->bool: # True: nothing was found
@@ -755,4 +741,4 @@ def check_data(
     finally: pool.shutdown(cancel_futures=True)
     there = {p.name.lower(): p.relative_to(m.root).as_posix() for p in m.root.rglob('*')} if lost else {}
     report.missing.extend(name + (f': there is {there[file]}' if file in there else '') for name, file in lost)
-    return report._replace(looks=[*_describe_looks(good), *describe_study(m)])
+    return report._replace(looks=[*_describe_looks(good), *_describe_study(m)])
