@@ -7,7 +7,7 @@ __all__ = ['open_method', 'choose_finder', 'check_study', 'digest', 'describe_so
            'Plan', 'plan_study']
 
 # %% ../nbs/62_study.ipynb #44ab2951
-import contextlib, json, math, re, shutil, sys, time
+import contextlib, json, math, re, sys, time
 from hashlib import blake2b, file_digest
 from dataclasses import asdict, replace
 from functools import partial
@@ -632,12 +632,8 @@ def _check_total(
     room:dict, # of `_count_room`
 )->None:
     "Refuse what the disk cannot hold."
-    home = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-    free, need = shutil.disk_usage(home).free, sum(n for n in room.values() if n==n)
-    if need>free:
-        raise BadInput(f'{folder}: a study of this kind takes about {need/1e9:,.1f} GB of disk ({_list_room(room)}), '
-                       f'and {free/1e9:,.1f} GB are free; choose another folder, or keep fewer or smaller frames '
-                       '(--every, --max-frames, --size)')
+    need = sum(n for n in room.values() if n==n)
+    check_room(folder, need, f'decoded and anonymized frames, and runs ({_list_room(room)})')
 
 def _list_room(room): return ', '.join(f'{k} {n/1e9:,.1f}' if n==n else f'{k} unknown' for k, n in room.items())
 
