@@ -500,7 +500,7 @@ def plot_paper_table(
         ax.set(title=side, xlabel=f'{names[0]} (%)', ylabel=f'{names[1]} (%)')
         ax.margins(.15)
     named = {name: h for ax in axs for h, name in zip(*ax.get_legend_handles_labels())}
-    for ax in axs if named else (): ax.legend().remove()
+    for legend in filter(None, (ax.get_legend() for ax in axs)): legend.remove()
     sns.despine(fig)
     fig.suptitle(title, fontsize=10, x=.02, ha='left')
     if named: fig.legend(named.values(), named, loc='outside lower center', ncols=3, frameon=False, fontsize=8)
