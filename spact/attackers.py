@@ -141,7 +141,7 @@ def score_action(
     net:nn.Module, # f'_T
     bank:Bank, # anonymized videos
     cfg:AttackConfig, # `views` clips a video, `n_frames`, `stride`, `middle`
-    batch:int=64, # videos at a time, at most
+    batch:int=16, # videos at a time, at most
     several:bool=False, # a video may have several actions: each has a probability of its own
 )->Tensor: # (N,K) float: probabilities of the actions, mean over the clips
     """Score every action of each video by f'_T.
@@ -224,7 +224,7 @@ def attack_attributes(
         i = torch.randint(len(bank), (cfg.batch_b,), generator=g)
         x = bank.take(i, sample_clip(bank.n_frames[i], cfg.n_frames_b, thin_stride(cfg.stride, bank.every), g))
         x = _augment(cfg)(x, g)
-        return x if clips else x[:, :, 0], p[i].to(x.device)
+        return x if clips else x[:, :, 0], p[i] # `loss_b` looks for the unknown before they travel
     def loss(net, xp): return loss_b(net(xp[0]), xp[1])
     own = replace(cfg, lr=cfg.lr_b or cfg.lr)
     return fit_attacker(net, loss, cfg.count_updates('b', len(bank)), own, on_step, draw)
@@ -235,7 +235,7 @@ def score_attributes(
     net:nn.Module, # f'_B
     bank:Bank, # anonymized videos
     cfg:AttackConfig, # `views` frames a video, or clips of `n_frames_b`
-    batch:int=128, # videos at a time, at most
+    batch:int=16, # videos at a time, at most
 )->Tensor: # (N,P) float in (0,1): sigmoid of the mean logit
     """Score every attribute of each video by f'_B.
 
