@@ -182,10 +182,12 @@ class Standardize(nn.Module):
         super().__init__()
         shape, seen = bank.frames.shape[1:], slice(None, None, max(1, len(bank.frames)//n))
         flat = replace(bank, frames=bank.frames.flatten(1)[:, :, None, None])
-        def cut(i): return replace(flat, frames=flat.frames[:, i:i+1024]).read(seen).float()/255 # some places of each
-        mean, spread = zip(*((x.mean(0), x.std(0)) for x in map(cut, range(0, math.prod(shape), 1024))))
-        self.register_buffer('mean', torch.cat(mean).view(shape))         # (3,H,W)
-        self.register_buffer('spread', torch.cat(spread).view(shape)+floor)
+        mean, spread = (torch.empty(math.prod(shape)) for _ in range(2))
+        for k in range(0, len(mean), 256): # some places of each frame at a time
+            x = replace(flat, frames=flat.frames[:, k:k+256]).read(seen)[..., 0, 0].float()/255
+            mean[k:k+256], spread[k:k+256] = x.mean(0), x.std(0)
+        self.register_buffer('mean', mean.view(shape))                     # (3,H,W)
+        self.register_buffer('spread', spread.view(shape)+floor)
 
     def forward(self,
         im:Tensor, # (N,3,H,W) or (N,3,T,H,W) float in [0,1]
