@@ -111,15 +111,16 @@ def test_bytes_to_the_device_do_not_depend_on_the_number_of_videos(tmp_path, mon
     found = {}
     for n in (16, 64):
         engine, data, marks = Counting(), draw_split(n, 32, 8), []
-        def mark(stage, share): marks.append((sum(sent), engine.moved)) if stage == 'game' else None
+        def mark(stage, share, engine=engine, marks=marks):
+            if stage == 'game': marks.append((sum(sent), engine.moved))
         train(tmp_path/str(n), data, data, GameConfig.tiny(), engine=engine, on_progress=mark)
-        steps = [(b[0]-a[0], b[1]-a[1]) for a, b in zip(marks, marks[1:])]
+        steps = [(b[0]-a[0], b[1]-a[1]) for a, b in zip(marks, marks[1:])][:-1] # with the last one, a run is judged
         game, few = sum(sent), AttackConfig.tiny(steps_t=4, steps_b=4)
         attack_action(data.bank, data.y, 8, few)
         attack_attributes(data.bank, data.p, few)
         found[n] = steps, sum(sent)-game
         sent.clear()
-    assert found[16] == found[64] and len(found[16][0]) == 3 and min(found[16][0][0]) and found[16][1]
+    assert found[16] == found[64] and len(found[16][0]) == 2 and min(found[16][0][0]) and found[16][1]
 
 
 # --- once -------------------------------------------------------------------------------------------------------------
