@@ -236,7 +236,7 @@ class _Sound: # the sound of a file under way; `track`: a stream of PyAV, of a f
             (p, after), k, off = self.next, len(self.clock.offs), None
             if self.clock.is_leap(p.dts, after and after.dts):
                 if k<len(pictures.offs): off = round(pictures.offs[k]*pictures.unit/self.clock.unit)
-                elif until<(self.clock.last+self.clock.step)*self.clock.unit+10: return # until the pictures leap
+                elif until<((self.clock.last or 0)+self.clock.step)*self.clock.unit+10: return # until the pictures leap
             shift = self.clock.set(p.dts, after and after.dts, off)-p.dts
             p.pts, p.dts, p.stream = None if p.pts is None else p.pts+shift, p.dts+shift, self.out
             self.c.mux(p)

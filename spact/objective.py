@@ -125,7 +125,7 @@ def loss_b(
         () float: nats, mean over all that is known; 0 where nothing is
     """
     known = ~p.isnan()
-    if known.all(): return F.binary_cross_entropy_with_logits(logits, p.to(logits.device))
+    if p.is_meta or known.all(): return F.binary_cross_entropy_with_logits(logits, p.to(logits.device))
     known = known.to(logits.device)
     each = F.binary_cross_entropy_with_logits(logits, p.nan_to_num().to(logits.device), reduction='none')
     return (each*known).sum()/known.sum().clamp(min=1)

@@ -297,7 +297,8 @@ def train(
     for split in (train, val, *shown): check_videos(split.bank, cfg)
     wanted, p = _describe(train, shown, cfg, seed, source)
     if _is_finished(folder, wanted): return load_anonymizer(folder)
-    train, val, *shown = _pass_front(cfg, train, val, *shown)
+    train, val, *both = _pass_front(cfg, train, val, *shown)
+    shown = tuple(both)
     game = make_game(cfg, wanted['n_classes'], seed, p, engine)
     keeper = _Keeper(folder, game, cfg, on_progress, val)
     if not (folder/'run.json').exists():
