@@ -11,7 +11,6 @@ import json, math, re, shlex, sys, time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 import torch
 from tqdm import tqdm
@@ -190,6 +189,8 @@ def _list_doubts(bank, cfg): # what the method may fail on -> sentences
                     'tell videos apart by the background, and f_A may hide that and leave the person')
     return said
 
+def _say(line): tqdm.write(line, file=sys.stderr) # above a bar, if there is one
+
 def _tell_doubts(out, bank, cfg, engine, say): # keeps them for `describe_run`, too
     doubts = _list_doubts(bank, cfg)
     if engine.is_main: write_json(out/'doubts.json', doubts)
@@ -204,7 +205,7 @@ def train_folder(
     resume:bool=True, # go on with the run in the folder; False: refuse it
     progress:bool=True, # show bars
     stills:str|Path|None=None, # table of pictures or videos that f_B is shown instead; no action of it is read
-    say:Callable=partial(tqdm.write, file=sys.stderr), # called with what is worth a note, while it works
+    say:Callable=_say, # called with what is worth a note, while it works
 )->Path: # fa.safetensors
     """Train f_A on a folder of videos (Sec. 3.3).
 

@@ -298,7 +298,6 @@ def train(
     wanted, p = _describe(train, shown, cfg, seed, source)
     if _is_finished(folder, wanted): return load_anonymizer(folder)
     train, val, *both = _pass_front(cfg, train, val, *shown)
-    shown = tuple(both)
     game = make_game(cfg, wanted['n_classes'], seed, p, engine)
     keeper = _Keeper(folder, game, cfg, on_progress, val)
     if not (folder/'run.json').exists():
@@ -306,9 +305,9 @@ def train(
     if (folder/'game.safetensors').exists():
         load_game(folder/'game.safetensors', game)
         game.starts = read_json(folder/'starts.json')
-    else: _start(keeper, train, val, shown, seed)
+    else: _start(keeper, train, val, both, seed)
     if engine.is_main: keeper.log = _keep_log(folder/'metrics.jsonl', game.step)
-    with keeper.log: play(game, train, cfg, seed, keeper.after_step, shown[0])
+    with keeper.log: play(game, train, cfg, seed, keeper.after_step, both[0])
     _finish(keeper)
     return load_anonymizer(folder)
 

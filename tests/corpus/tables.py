@@ -20,7 +20,7 @@ def swapped(old, new): return table(rows=[r.replace(old, new) for r in ROWS])
 
 
 WRONG = { # name -> what the file holds
-    'empty': b'', 'blank': b'\n\n\n', 'head': HEAD, 'utf16': table().encode('utf-16'), 'json': '{"path": 1}',
+    'empty': b'', 'blank': b'\n\n\n', 'head': HEAD, 'json': '{"path": 1}',
     'latin': table('é.mp4,a,test,1').encode('latin-1'), 'nul': b'path,action\0,split\n\0\n',
     'binary': bytes(range(256))*20,
     'more': table('4.mp4,a,test,1,2'), 'fewer': table('4.mp4'), 'quote': table('"4.mp4,a,test,1'),
@@ -31,9 +31,11 @@ WRONG = { # name -> what the file holds
     'word': table('4.mp4,a,test,yes'), 'missing': table('4.mp4,a,test,'), 'action': table('4.mp4,c,test,1'),
     'no action': table('4.mp4,,test,1'), 'no train': swapped('train', 'val'), 'one action': swapped(',b,', ',a,'),
     'constant': table(rows=[r[:-1] + '1' for r in ROWS]), 'no name': table(',a,test,1'), 'dot': table('.,a,test,1'),
-    'tabs': table().replace(',', '\t'), 'semicolons': table().replace(',', ';'), 'newline': table('"4\n.mp4",c,test,1'),
+    'newline': table('"4\n.mp4",c,test,1'),
     'escape': table('\x1b[2J.mp4,c,test,1'), 'values': table(*(f'{i}.mp4,a,train,{i}' for i in range(4, 99))),
     'wide': ','.join(f'c{i}' for i in range(5000)) + '\n1\n'}
+READ = { # the same table, as other programs write it
+    'utf16': table().encode('utf-16'), 'tabs': table().replace(',', '\t'), 'semicolons': table().replace(',', ';')}
 ZIPS = { # name -> what is written into it
     'none': lambda z: None, 'folder': lambda z: z.mkdir('x'), 'picture': lambda z: z.writestr('a.csv', bytes(99)),
     'bomb': lambda z: z.writestr('a.csv', b'a'*(1 << 28), zipfile.ZIP_DEFLATED)}
@@ -43,7 +45,8 @@ def tables(root):
     home = root/'home'
     for i in range(4): write_video(home/f'{i}.mp4', draw_film().roll(i, 0), fps=12)
     shutil.copy(home/'0.mp4', root/'outside.mp4')
-    def case(kind, name, data, codes=(2,), command=('data', 'check')):
+    def case(kind, name, data, codes=None, command=('data', 'check')):
+        codes = codes or ((1, 2) if command[0] == 'data' else (2,)) # a check lists what is wrong with rows: 1
         (home/name).write_bytes(data if isinstance(data, bytes) else data.encode())
         return Case(kind, [*command, str(home/name)], name, codes)
     yield case('tables', 'good.csv', table(), (0,))
@@ -56,6 +59,7 @@ def tables(root):
     for name in ('link', 'loop', 'round/../round/none'):
         yield case('links', f'{name.replace("/", "_")}.csv', table(f'{name}.mp4,a,test,1'), (1,))
     for name, data in WRONG.items(): yield case('tables', f'{name}.csv', data)
+    for name, data in READ.items(): yield case('tables', f'{name}.csv', data, (0,))
     yield case('tables', 'formula.csv', table('=cmd|calc.mp4,a,test,1'), (1,))
     yield from archives(home, case)
     (home/'folder.csv').mkdir()
