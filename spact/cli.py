@@ -58,7 +58,7 @@ def _read_value(
     forms = [get_origin(k) or k for k in kinds]
     words = [w for t in str(text).split(',') if (w := t.strip())]
     if isinstance(text, bool) or text=='none' and NoneType in forms: return text if isinstance(text, bool) else None
-    if dict in forms: return dict(w.rpartition('=')[::2] for w in words)
+    if dict in forms: return dict(w.rpartition('=')[::2] for w in words if w!='none')
     return tuple(words) if tuple in forms and (len(words)>1 or Annotated not in forms) else text
 
 def choose(
@@ -108,9 +108,10 @@ def _list_settings(
 )->str: # a line a field: option, value in the preset, meaning; or source and reason, where the preset has them
     "Describe the fields of the configurations."
     demo = preset(name)
-    held = {k: getattr(demo.study, k) for k in ('reading', 'game', 'engine', 'attack')}
-    held |= dict(study=demo.study, marionette=demo.marionette, anonymize=AnonymizeConfig())
-    kinds = {k.removesuffix('Config').lower(): getattr(config, k) for k in _read_comments() if k!='DemoConfig'}
+    held = dict(reading=demo.study.reading, marionette=demo.marionette)
+    held |= {k: getattr(demo.study, k) for k in ('game', 'engine', 'attack')}
+    held |= dict(study=demo.study, anonymize=AnonymizeConfig())
+    kinds = {k: type(v) for k, v in held.items()}
     if record and record not in kinds: raise BadInput(f'settings: no record {record!r}; ' + _suggest(record, kinds))
     lines = []
     for part, kind in kinds.items():
