@@ -264,7 +264,7 @@ def find_table(
                    'video, such as clips/0.mp4,wave,train')
 
 def _turn_slashes(path, root): # a path as Windows writes it, unless a file has this very name
-    return path.replace('\\', '/') if '\\' in path and not (root/path).exists() else path
+    return path.replace('\\', '/') if '\\' in path and not os.path.exists(root/path) else path
 
 def _find_column(name, names): # the spelling of a column name in the table
     near = [n for n in names if n.lower()==name.lower()]
@@ -526,11 +526,11 @@ def list_files(
     """
     path = Path(path)
     if os.path.isfile(path): return [path]
-    if path.is_dir(): found = path.iterdir()
+    if os.path.isdir(path): found = path.iterdir() # also of a name that is too long
     elif '%' in path.name: # as FFmpeg and OpenCV write it
         name = re.sub(r'%0?(\d*)d', lambda m: r'\d{%s,}' % (m[1] or 1), re.escape(path.name).replace(r'\%', '%'))
         found = [p for p in path.parent.glob('*') if re.fullmatch(name, p.name)]
-    else: found = path.parent.glob(path.name) if {*'*?['}&{*path.name} and path.parent.is_dir() else []
+    else: found = path.parent.glob(path.name) if {*'*?['}&{*path.name} and os.path.isdir(path.parent) else []
     def is_one(p): return p.suffix.lower() in _PICTURES and p.name[0]!='.' and os.path.isfile(p)
     return sorted(filter(is_one, found), key=_by_number)
 
