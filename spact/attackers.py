@@ -69,21 +69,22 @@ def fit_attacker(
 # %% ../nbs/52_attackers.ipynb #15d623bc
 def _picture_videos(
     bank:Bank, # videos
+    which:Tensor, # (n,) int64: of these
     most:int=64, # frames of each at most, and px of a side [S]
-)->Tensor: # (N,D) float: mean frame and deviation frame of each video
+)->Tensor: # (n,D) float: mean frame and deviation frame of each video
     "Make two pictures of each video."
     found = []
-    for a, b in zip(bank.start[:-1].tolist(), bank.start[1:].tolist()):
-        x = bank.frames[torch.linspace(a, b-1, min(most, b-a)).round().long().to(bank.device)].float()/255
+    for a, b in zip(bank.start[which].tolist(), bank.start[which+1].tolist()):
+        x = bank.read(torch.linspace(a, b-1, min(most, b-a)).round().long()).float()/255
         if max(x.shape[-2:])>most: x = F.adaptive_avg_pool2d(x, most)
-        found.append(torch.cat([x.mean(0), x.std(0, unbiased=False)]).flatten().cpu())
+        found.append(torch.cat([x.mean(0), x.std(0, unbiased=False)]).flatten())
     return torch.stack(found)
 
 class _Ridge(nn.Module): # a linear map of those pictures; `forward` scores videos, unlike a network
     def __init__(self, bank, p, n=4096): # p (N,K) in {0,1}, NaN: not known; `n`: videos at most
         super().__init__()
-        if len(bank)>n: i = torch.linspace(0, len(bank)-1, n).long(); bank, p = bank.subset(i), p[i]
-        x, t = _picture_videos(bank), 2*p.cpu().double()-1
+        which = torch.linspace(0, len(bank)-1, min(n, len(bank))).round().long()
+        x, t = _picture_videos(bank, which), 2*p.cpu()[which].double()-1
         self.mid, self.spread = x.mean(0), x.std(0)+.002
         self.known, self.level = self._look(x), t.nanmean(0)
         t = (t-self.level).nan_to_num()
@@ -95,7 +96,10 @@ class _Ridge(nn.Module): # a linear map of those pictures; `forward` scores vide
         self.weights = min(map(left_out, torch.logspace(-4, 3, 15).tolist()), key=lambda f: float(f[0]))[1]
 
     def _look(self, x): return ((x-self.mid)/self.spread).double()/x.shape[1]**.5
-    def forward(self, bank): return (self._look(_picture_videos(bank))@self.known.T@self.weights+self.level).float()
+    def forward(self, bank): # (N,K): 256 videos at a time, since their pictures fill memory
+        parts = torch.arange(len(bank)).split(256)
+        looks = (self._look(_picture_videos(bank, i))@self.known.T for i in parts)
+        return (torch.cat([k@self.weights for k in looks])+self.level).float()
 
 # %% ../nbs/52_attackers.ipynb #beb83544
 def _augment(cfg): # how training clips and frames are changed

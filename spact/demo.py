@@ -11,10 +11,12 @@ import json, math, re, shlex, sys, time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
+from hashlib import blake2b
 from pathlib import Path
+from shutil import rmtree
 import torch
 from tqdm import tqdm
-from .bank import Bank, Split, anonymize_bank, decode
+from .bank import Bank, Split, anonymize_bank, decode_to
 from .config import DemoConfig, GameConfig, StudyConfig
 from .errors import BadInput
 from .files import get_command, read_config, read_json, write_json
@@ -158,12 +160,14 @@ def _fit_game(game, shown): # where f_B is shown stills: two crops of one, as th
     two = dict(short='clamp', views='augment' if game.views=='frames' else game.views)
     return replace(game, **two) if int(shown.bank.n_frames.min())==1 else game
 
-def _open_split(m, cfg, engine, out, progress): # a split's videos, in memory or in their files
-    stream, how = cfg.engine.stream, dict(progress=progress and engine.is_main)
-    if stream:
-        gb = cfg.engine.cache_gb
-        bank = open_videos(m, cfg.reading, Shelf(out/'cache', int(gb*1e9)) if gb else None, engine, **how)
-    else: bank = decode(m, cfg.reading, **how)
+def _open_split(m, name, cfg, engine, out, progress): # a split's videos, decoded under a name, or in their files
+    gb, place, bar = cfg.engine.cache_gb, out/'frames'/name, dict(progress=progress and engine.is_main)
+    if cfg.engine.stream:
+        bank = open_videos(m, cfg.reading, Shelf(out/'cache', int(gb*1e9)) if gb else None, engine, **bar)
+    else:
+        if engine.is_main: decode_to(place, m, cfg.reading, **bar)
+        engine.wait()
+        bank = decode_to(place, m, cfg.reading) # is there: opens it
     return Split(bank.to(engine.device), m.y(bank.rows) if m.actions else torch.zeros(len(bank)).long(), m.p(bank.rows))
 
 # %% ../nbs/80_demo.ipynb #688ee342
@@ -227,15 +231,18 @@ def train_folder(
     engine = make_engine(cfg.engine)
     with claimed(out, 'run.json', resume) if engine.is_main else nullcontext(Path(out)) as out:
         sides = [_read_side(t, cfg, engine.is_main, t is manifest) for t in (manifest, stills) if t]
-        splits = [tuple(_open_split(m.split(s), cfg, engine, out, progress) for s in ('train', 'val')) for m in sides]
         source, kept = describe_source(manifest, cfg), dict(manifest=str(manifest))
         if stills:
             source, kept = source | dict(stills=describe_source(stills, cfg)['digest']), kept | dict(stills=str(stills))
+        key = blake2b(repr(source).encode(), digest_size=4).hexdigest() # after a stop, other choices have other frames
+        splits = [tuple(_open_split(m.split(s), f'{key}-{k}-{s}', cfg, engine, out, progress) for s in ('train', 'val'))
+                  for k, m in enumerate(sides)]
         if engine.is_main: keep_choices(out, replace(cfg, seeds=(seed,)), **kept)
         game, shown = (_fit_game(cfg.game, splits[1][0]), splits[1]) if stills else (cfg.game, None)
         _tell_doubts(out, splits[0][0].bank, game, engine, say if progress else None)
         with _bar(engine, progress and engine.is_main, out, cfg, say) as show:
             train(out, *splits[0], game, seed, shown, engine, source, show)
+        if engine.is_main: rmtree(out/'frames', ignore_errors=True) # a run may be given away
     return out/'fa.safetensors'
 
 # %% ../nbs/80_demo.ipynb #38bf1adf

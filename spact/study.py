@@ -7,6 +7,7 @@ __all__ = ['open_method', 'choose_finder', 'digest', 'describe_source', 'load_st
 
 # %% ../nbs/62_study.ipynb #44ab2951
 import contextlib, json, math, sys, time
+from collections import Counter
 from hashlib import blake2b, file_digest
 from dataclasses import asdict, replace
 from functools import partial
@@ -19,7 +20,7 @@ from tqdm import tqdm
 from .action import make_action_net
 from .attackers import make_recipes, score_attributes
 from .auditing import Released, evaluate_link, evaluate_undo, measure_flicker, name_units, score_over_time
-from .bank import anonymize_data, check_room, decode_to, estimate_bytes, read_video
+from .bank import anonymize_data, check_room, decode_to, read_video
 from .baselines import OverPeople, baselines, make_baseline, train_noisy_features
 from .batches import check_videos
 from .config import ATTACKERS, LEARNED, EngineConfig, GameConfig, Reading, StudyConfig, vary_game
@@ -501,21 +502,11 @@ def _check_published(cfg, held): # refuses before the work begins what would fai
             if isinstance(fa, Released): fa.check(rows)
         if cfg.audit: name_units(m, cfg.identity)
 
-def _check_disk(cache, wanted, cfg, progress): # `wanted`: (place of a bank, its manifest, reading)
-    def count(folder): return sum(f.stat().st_size for f in folder.rglob('*.npy'))
-    todo = [(p, estimate_bytes(m, r)) for p, m, r in wanted if not (p/'bank.json').exists()]
-    left = sum(max(0, n-count(p)) for p, n in todo)
-    whole = sum(n for _, n in todo)+sum(count(p) for p, *_ in wanted if (p/'bank.json').exists())
-    shown = max(0, whole-count(cache/'shown')) if {*cfg.methods}-{'raw', 'none'} else 0 # by one f_A
-    if progress and left: print(f'frames on disk: {left/1e9:.1f} GB, and {shown/1e9:.1f} GB an f_A', file=sys.stderr)
-    check_room(cache, left+shown, 'decoded and anonymized frames')
-
 # %% ../nbs/62_study.ipynb #6d790412
 def _decode(workers, folder, held, cfg, progress): # -> key -> split -> `Bank`
     people, tasks, banks = choose_finder(cfg), [], {}
     places = [(k, s, find_split('cache', k, s)) for k, m in held.items() for s in SPLITS if s in m.splits]
     readings = {k: adapt_reading(k, cfg.reading, cfg.readings) for k in held}
-    _check_disk(folder/'cache', [(folder/p, held[k].split(s), readings[k]) for k, s, p in places], cfg, progress)
     for k, s, place in places:
         name = s if k=='own' else f'{k} {s}'
         tasks += list_decoding(name, place.as_posix(), held[k].split(s), readings[k], people)
@@ -606,17 +597,20 @@ def _list_shown(steps, held): # what is anonymized: (what made it, data set, spl
         found |= {(t.run if t.method in LEARNED else t.method, *part): t.method for part in parts}
     return {k: v for k, v in found.items() if k[2] in held[k[1]].splits}
 
-def _count_room(steps, cfg, held, frames, folder): # bytes on disk: decoded, anonymized, runs; of what is not there yet
-    size = 3*math.prod(cfg.reading.shape)
-    there = {(k, s) for k, ss in frames.items() for s in ss if (find_split(folder/'cache', k, s)/'bank.json').exists()}
-    decoded = sum(n for k, ss in frames.items() for s, n in ss.items() if (k, s) not in there)
-    shown = sum(frames[k][s] for _, k, s in _list_shown(steps, held))
+def _count_room(steps, cfg, held, frames, folder): # bytes on disk, of what is not there yet
+    def weigh(place): return sum(f.stat().st_size for f in place.rglob('*.npy')) # whole or half made
+    size, by = 3*math.prod(cfg.reading.shape), Counter()
+    def lack(n, place): return n-min(weigh(place), n)
+    decoded = sum(lack(size*n, place) for k, ss in frames.items() for s, n in ss.items()
+                  if not ((place := find_split(folder/'cache', k, s))/'bank.json').exists())
+    for run, k, s in _list_shown(steps, held): by[run] += size*frames[k][s]
     with torch.device('meta'):
         meta = Engine(EngineConfig(device='meta'))
         games = [make_game(vary_game(cfg.game, t.method), 2, p=torch.zeros(2, 1), engine=meta)
                  for t in steps if t.kind=='learn']
     kept = sum(3*w.numel()*4 for g in games for n in (g.fa, g.ft, g.fb) for w in n.parameters())
-    return dict(decoded=size*decoded, anonymized=size*shown, runs=kept)
+    one = lack(max(by.values(), default=0), folder/'cache'/'shown') # of the f_A that shows most
+    return dict(decoded=decoded, anonymized=sum(by.values()), one=one, runs=kept)
 
 # %% ../nbs/62_study.ipynb #85769c7a
 def _check_total(
@@ -624,10 +618,10 @@ def _check_total(
     room:dict, # of `_count_room`
 )->None:
     "Refuse what the disk cannot hold."
-    need = sum(n for n in room.values() if n==n)
-    check_room(folder, need, f'decoded and anonymized frames, and runs ({_list_room(room)})')
-
-def _list_room(room): return ', '.join(f'{k} {n/1e9:,.1f}' if n==n else f'{k} unknown' for k, n in room.items())
+    names = {'decoded': 'decoded', 'one': 'anonymized by one f_A', 'runs': 'runs'}
+    parts = {name: room[k] for k, name in names.items()}
+    words = ', '.join(f'{k} {n/1e9:,.1f}' if n==n else f'{k} unknown' for k, n in parts.items())
+    check_room(folder, sum(n for n in parts.values() if n==n), f'decoded and anonymized frames, and runs ({words})')
 
 def _get_free(device): # bytes of memory
     if device=='cuda': return float(torch.cuda.mem_get_info()[0])
@@ -700,10 +694,14 @@ class _Paces(_Meter): # the same, with the steps of a study
         return seconds*(3 if t.kind=='undo' else 2 if t.kind=='link' else 1)
 
 # %% ../nbs/62_study.ipynb #a496ba50
-def _check_fit(folder, chosen, cfg, held, n): # files, disk and memory, of what is left to do by `n` tasks side by side
+def _check_fit(folder, chosen, cfg, held, n, progress): # files, disk and memory, of what is left to do by `n` tasks side by side
     check_parts(held, folder/'cache', cfg.reading.on_error, choose_finder(cfg))
     steps = [t for t in _list_steps(chosen, cfg) if not t.out(folder).exists()]
-    _check_total(folder, _count_room(steps, cfg, held, _count_frames(cfg, held), folder))
+    room = _count_room(steps, cfg, held, _count_frames(cfg, held), folder)
+    if progress and room['decoded']:
+        say = f'frames on disk: {room["decoded"]/1e9:.1f} GB, and {room["one"]/1e9:.1f} GB an f_A'
+        print(say, file=sys.stderr)
+    _check_total(folder, room)
     games, meter = [t for t in steps if t.kind=='learn'], _Paces(cfg, held)
     if cfg.game.clips*cfg.game.n_frames*math.prod(cfg.reading.shape)>2e6: # others fit anywhere
         for t in games: meter.learn(t)
@@ -752,7 +750,7 @@ def run_study(
     for note in held['own'].notes if progress and not official else (): print(note, file=sys.stderr)
     whole = _begin(folder, _describe(source, cfg, chosen, held), cfg)
     if cfg.reading.on_error=='raise': _check_published(cfg, held)
-    _check_fit(folder, chosen, cfg, held, Workers(workers).n or 1)
+    _check_fit(folder, chosen, cfg, held, Workers(workers).n or 1, progress)
     write_json(folder/'study.json', whole | dict(provenance=get_provenance(cfg.seeds[0]))) # now a stop loses nothing
     write_names(folder/'cache', held, cfg.reading, cfg.readings)
     every = load_study(folder) # all that was ever asked for

@@ -6,12 +6,12 @@
 __all__ = ['Task', 'Workers', 'run_tasks', 'list_decoding']
 
 # %% ../nbs/61_tasks.ipynb #bdf95db2
-import asyncio, contextlib, logging, math, os, shutil, signal, socket, tempfile, time
+import asyncio, contextlib, logging, math, multiprocessing, os, shutil, signal, socket, sys, tempfile, time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 import dask
 import torch
@@ -206,8 +206,19 @@ def _quiet(): # distributed keeps its warnings to itself in a block
     finally: log.setLevel(level)
 
 # %% ../nbs/61_tasks.ipynb #80606cdc
+_method = 'forkserver' if sys.platform=='linux' else 'spawn' # a copy of what has imported everything, or a new start
+
+def _start_forkserver(): # with what this process has imported of the package, and the environment of workers
+    multiprocessing.set_forkserver_preload([m for m in sys.modules if m.startswith('spact.')])
+    was = {k: os.environ.get(k) for k in _environ}
+    os.environ.update(_environ)
+    try: forkserver.ensure_running()
+    finally:
+        for k, v in was.items(): os.environ.pop(k) if v is None else os.environ.update({k: v})
+
 async def _scale(cluster, n): # in the thread that starts the workers: they inherit its signals
     if hasattr(signal, 'pthread_sigmask'): signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if _method=='forkserver': _start_forkserver()
     cluster.scale(n)
     await cluster
 
@@ -222,7 +233,7 @@ def _wait_for(cluster, n): # until all workers have started; Ctrl-C may end it
 
 @contextlib.contextmanager
 def _start_workers(n): # on this machine -> their client
-    held = {'distributed.nanny.pre-spawn-environ': _environ,
+    held = {'distributed.nanny.pre-spawn-environ': _environ, 'distributed.worker.multiprocessing-method': _method,
             'distributed.scheduler.worker-ttl': None} # a laptop may sleep, and its workers with it
     with _quiet(), dask.config.set(held), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
         how = dict(threads_per_worker=1, memory_limit=None, dashboard_address=None, local_directory=tmp)
