@@ -80,6 +80,7 @@ def _picture_videos(
         found.append(torch.cat([x.mean(0), x.std(0, unbiased=False)]).flatten())
     return torch.stack(found)
 
+# %% ../nbs/52_attackers.ipynb #03a1101a
 class _Ridge(nn.Module): # a linear map of those pictures; `forward` scores videos, unlike a network
     def __init__(self, bank, p, n=4096): # p (N,K) in {0,1}, NaN: not known; `n`: videos at most
         super().__init__()

@@ -13,8 +13,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchmetrics.functional.image import structural_similarity_index_measure
-from torchmetrics.functional.retrieval import retrieval_average_precision
 from .attackers import Standardize, attack_attributes, fit_attacker, score_attributes
 from .bank import Bank, Data, read_video
 from .config import AttackConfig, Reading
@@ -141,6 +139,7 @@ def _measure_closeness(
     raw:Bank, # the same videos, raw
 )->Tensor: # (2,N) float: PSNR in dB, at most 58.9; SSIM in [-1,1]; of each video, over all its frames
     "Measure how much videos look like their originals."
+    from torchmetrics.functional.image import structural_similarity_index_measure # takes seconds to import
     found, least = [], 1/12/255**2
     for a, b in zip(raw.start[:-1].tolist(), raw.start[1:].tolist()):
         x, t = (v.read(slice(a, b)).float()/255 for v in (bank, raw))
@@ -274,6 +273,7 @@ def _rank_answers(
     others:bool=False, # the video itself is no answer
 )->Tensor: # (3,M) float: rank-1 hit, average precision, and the hit of a guess; of each question that has an answer
     "Measure how well questions are answered."
+    from torchmetrics.functional.retrieval import retrieval_average_precision # takes seconds to import
     right = unit[:, None]==unit
     allowed = ~torch.eye(len(unit), dtype=torch.bool) if others else torch.ones_like(right)
     found = []

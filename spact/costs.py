@@ -120,7 +120,7 @@ def _get_time(device): # seconds: of this process on a CPU; of the clock on a GP
     return time.perf_counter()
 
 # %% ../nbs/59_costs.ipynb #81e645dc
-_MOST = 3e11 # FLOP of a step that is measured on a CPU [S]: a few seconds
+_MOST = 1e11 # FLOP of a step that is measured on a CPU [S]: a second or two
 
 def _shrink(cfg, shape, n_out, device): # a game and a size of which a step is short enough to be measured
     cfg = replace(cfg, min_gap=min(cfg.min_gap, 1), max_gap=None, short='clamp')
@@ -165,7 +165,7 @@ def measure_game(
     p = split.p.to(device) if few.objective=='supervised' else None
     game = make_game(few, n_out[0], 0, p, engine)
     weights, split = [_weigh(n) for n in (game.fa, game.ft, game.fb)], split._replace(bank=split.bank.to(device))
-    while len(times)<2 or (len(times)<4 and sum(times)<3): # the first one warms up
+    while len(times)<2 or (len(times)<4 and sum(times)<1): # the first one warms up
         began = _get_time(device)
         (clips, views), *more = engine.share(draw_step(split, few, generator('costs', len(times)), p))
         step_a(game, clips, views, few)

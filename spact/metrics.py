@@ -13,11 +13,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import binary_average_precision, binary_f1_score, multiclass_accuracy
 from .core import generator
 from .errors import BadInput
 
 # %% ../nbs/50_metrics.ipynb #a2748f72
+def _library(): # takes seconds to import: who measures nothing does not wait for it
+    from torchmetrics.functional import classification
+    return classification
+
 def _check_action(logits, y):
     if logits.ndim!=2 or logits.shape[1]<2 or y.shape!=logits.shape[:1] or not len(y):
         raise BadInput(f'logits {tuple(logits.shape)} and y {tuple(y.shape)}: need (N,K) and (N,) with N >= 1, K >= 2')
@@ -40,7 +43,7 @@ def top1(
         fraction in [0,1] of the N rows whose largest score is the right one
     """
     _check_action(logits, y)
-    return float(multiclass_accuracy(logits, y, num_classes=logits.shape[1], average='micro'))
+    return float(_library().multiclass_accuracy(logits, y, num_classes=logits.shape[1], average='micro'))
 
 # %% ../nbs/50_metrics.ipynb #fc2ec9e7
 def _by_video(
@@ -172,7 +175,7 @@ def average_precision(
     for j in counted(p).nonzero()[:,0].tolist():
         known = ~p[:,j].isnan()
         rank = scores[known,j].unique(return_inverse=True)[1].double() # equal scores share a rank
-        ap[j] = binary_average_precision(rank/len(rank), p[known,j].long())
+        ap[j] = _library().binary_average_precision(rank/len(rank), p[known,j].long())
     return ap
 
 # %% ../nbs/50_metrics.ipynb #215d2831
@@ -231,7 +234,7 @@ def _f1_per_column(
     yes, f1 = probs>_cut(at), torch.full((p.shape[1],), torch.nan, dtype=torch.double)
     for j in counted(p).nonzero()[:,0].tolist():
         known = ~p[:,j].isnan()
-        f1[j] = binary_f1_score(yes[known,j].long(), p[known,j].long())
+        f1[j] = _library().binary_f1_score(yes[known,j].long(), p[known,j].long())
     return f1
 
 # %% ../nbs/50_metrics.ipynb #6b14006a

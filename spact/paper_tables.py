@@ -17,7 +17,6 @@ from statistics import mean, stdev
 from typing import NamedTuple
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from .config import StudyConfig
 from .errors import BadInput
@@ -487,6 +486,7 @@ def plot_paper_table(
     Returns:
         the paper left, ours right; hollow: a bound
     """
+    import seaborn as sns # takes seconds to import
     points, names = _points(table, metrics, nets, *columns), [table.columns[k].title for k in columns]
     colors = dict(zip(points.row.unique(), sns.color_palette('tab10', len(table.rows))))
     fig, axs = plt.subplots(1, 2, figsize=(8, 3.2), dpi=80, layout='constrained')

@@ -16,7 +16,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 import torch
 from jinja2 import Environment, StrictUndefined
 from markdown_it import MarkdownIt
@@ -631,6 +630,7 @@ _PANELS = {'attributes read, cMAP (%)': _LEAK, 'found again, rank-1 (%)': dict(r
            'undone, PSNR (dB)': dict(reads='undo', quantity='psnr', group='after')}
 
 def _panel(ax, frame, methods, title, what):
+    import seaborn as sns # takes seconds to import
     scale = 1 if what['quantity']=='psnr' else 100
     s = pd.DataFrame([mean_score(frame, m, **what) for m in methods]).assign(method=methods)
     s[['value', 'chance', 'low', 'high']] *= scale

@@ -694,7 +694,7 @@ class _Paces(_Meter): # the same, with the steps of a study
         return seconds*(3 if t.kind=='undo' else 2 if t.kind=='link' else 1)
 
 # %% ../nbs/62_study.ipynb #a496ba50
-def _check_fit(folder, chosen, cfg, held, n, progress): # files, disk and memory, of what is left to do by `n` tasks side by side
+def _check_fit(folder, chosen, cfg, held, n, progress): # files, disk and memory, of what is left; `n`: side by side
     check_parts(held, folder/'cache', cfg.reading.on_error, choose_finder(cfg))
     steps = [t for t in _list_steps(chosen, cfg) if not t.out(folder).exists()]
     room = _count_room(steps, cfg, held, _count_frames(cfg, held), folder)

@@ -216,6 +216,7 @@ def _start_forkserver(): # with what this process has imported of the package, a
     finally:
         for k, v in was.items(): os.environ.pop(k) if v is None else os.environ.update({k: v})
 
+# %% ../nbs/61_tasks.ipynb #83d15eec
 async def _scale(cluster, n): # in the thread that starts the workers: they inherit its signals
     if hasattr(signal, 'pthread_sigmask'): signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     if _method=='forkserver': _start_forkserver()

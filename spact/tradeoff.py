@@ -16,7 +16,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 import matplotlib.pyplot as plt
-import seaborn as sns
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 from .core import generator
@@ -335,6 +334,7 @@ def _points(frame): # percent: one row a method and seed, and one a method
     return seeds.assign(method=seeds.method.astype(str)), means.reset_index()
 
 def _panel(ax, seeds, means, colors):
+    import seaborn as sns # takes seconds to import
     how = dict(x='cmap', y='top1', hue='method', palette=colors, ax=ax, legend=False)
     sns.scatterplot(seeds, s=14, alpha=.6, linewidth=0, **how)
     for r in means[means.n>1].itertuples():
@@ -360,6 +360,7 @@ def plot_tradeoff(
     Returns:
         two panels: from chance to perfect, and the same points closer
     """
+    import seaborn as sns
     (seeds, means), table = _points(frame), summarize(frame)
     colors = dict(zip(table.index, sns.color_palette('tab10' if len(table)<11 else 'husl', len(table))))
     fig, (whole, close) = plt.subplots(1, 2, figsize=(8, 3.8), dpi=80, layout='constrained')
