@@ -632,7 +632,8 @@ def _check_memory(cfg, need, n): # bytes that a task takes, of which `n` run sid
     free = _get_free(_get_device())
     if need>free or math.isinf(need):
         step = f'a step of {cfg.game.clips} clips and {cfg.game.pairs} pairs at {cfg.reading.size} px'
-        raise BadInput(f'game: {step} takes about {need/1e9:,.1f} GB of memory, and {free/1e9:,.1f} GB are free; '
+        much = 'more memory than there is' if math.isinf(need) else f'about {need/1e9:,.1f} GB of memory'
+        raise BadInput(f'game: {step} takes {much}, and {free/1e9:,.1f} GB are free; '
                        'try --recompute true, --precision bf16, or fewer --clips and --pairs')
     if n*need>free:
         raise BadInput(f'workers: {n} tasks side by side take about {n*need/1e9:,.1f} GB of memory, and '
@@ -647,7 +648,9 @@ class _Meter: # what the steps of a study take, in seconds of one worker, measur
 
     def once(self, key, measure): # measured once
         if key not in self.kept:
-            with one_thread(): self.kept[key] = measure()
+            try:
+                with one_thread(): self.kept[key] = measure()
+            except torch.OutOfMemoryError: _check_memory(self.cfg, math.inf, 1)
         return self.kept[key]
 
     def count(self, t): # actions and attributes that a step's networks tell apart
