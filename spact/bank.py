@@ -26,10 +26,9 @@ from fastcore.basics import patch
 from numpy.lib.format import write_array_header_1_0
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import center_crop, resize
-from tqdm import tqdm
 from .config import Reading
 from .errors import BadInput, Collapse, VideoError
-from .files import atomic, read_json, write_json, writing
+from .files import atomic, follow, read_json, write_json, writing
 from .manifest import Manifest, check_files, list_files, stream_video
 from .video import scan_video
 
@@ -398,7 +397,7 @@ def _read_videos(
     if reading.on_error=='raise': check_files(replace(manifest, rows=todo))
     rest = iter(todo)
     try:
-        for r in tqdm(todo, 'decode', len(manifest), unit='video', disable=not progress, initial=begin):
+        for r in follow(todo, 'decode', len(manifest), progress=progress, begin=begin):
             few = islice(rest, most-len(ahead)) # a few ahead, not all: they wait in memory
             ahead.extend(pool.submit(read, q) for q in few)
             v = ahead.popleft().result()

@@ -167,7 +167,9 @@ def _begin_with(
     if choice.config: values, arguments = _read_choices(choice.config)
     else: values, arguments = asdict(preset('quick' if getattr(choice, 'quick', False) else choice.preset)), {}
     cfg = make_config(DemoConfig, values if choice.config else values | dict(study=values['study'] | first))
-    study, n = cfg.study, getattr(choice, 'seeds', None) or len(cfg.study.seeds)
+    study, n = cfg.study, getattr(choice, 'seeds', None)
+    if n is None: n = len(study.seeds)
+    elif not 1<=n<=1000: raise BadInput(f'seeds: how many, from 1 to 1000, not {n}')
     if choice.skip_damaged: study = replace(study, reading=replace(study.reading, on_error='skip'))
     if choice.seed is not None or n!=len(study.seeds):
         from_ = study.seeds[0] if choice.seed is None else choice.seed
@@ -372,8 +374,9 @@ def _print_outcome(
     from spact.results import tidy
     from spact.tradeoff import tabulate_summary
     if len(frame := tidy(metrics)):
-        table = tabulate_summary(frame)[['method', 'top-1 ↑', 'cMAP ↓']]
-        print(table.to_string(index=False, header=['percent', 'action top-1', 'privacy cMAP']))
+        names = {'method': 'percent', 'top-1 ↑': 'action top-1', 'cMAP ↓': 'privacy cMAP'}
+        table = tabulate_summary(frame).filter(names).rename(columns=names)
+        print(table.to_string(index=False))
         if not frame.converged.all(): print(f'≥: {_explain_bounds(frame[~frame.converged])}')
     if metrics.get('unseen'): print(metrics['unseen'])
     print('seconds: ' + ', '.join(f'{k} {v:.0f}' for k, v in list_stages(metrics['seconds']).items()))
@@ -395,7 +398,9 @@ def _print_audit(
     "Print what an audit found, what leaks most first."
     from spact.report import tabulate_ranking
     from spact.results import tidy
-    if len(frame := tidy(audit)): print(tabulate_ranking(frame).iloc[:, [0, 1, 2, -1]].to_string(index=False))
+    if len(frame := tidy(audit)):
+        table = tabulate_ranking(frame)
+        print(table[[*table.columns[:3], *(c for c in table if c.startswith('action'))]].to_string(index=False))
     print(f'report: {out/"audit.md"}, {out/"audit.html"}')
     if 'verdict' in audit: print(audit['verdict'])
     _refuse_dead(audit)
@@ -417,20 +422,19 @@ def _demo(*, work:_Work, choice:_DemoChoices, cfg):
 
 # %% ../nbs/90_cli.ipynb #3acf021c
 @app.command(name='train', sort_key=2, help_epilogue=SOURCES)
-@_with_settings(StudyConfig, 'split_column')
+@_with_settings(StudyConfig, 'stills split_column')
 def _train(manifest:MANIFEST=None, /, *,
-           stills:Annotated[Path|None, _option('Table of pictures that f_B is shown in their place.')]=None,
            place:_Place, choice:_Choice, cfg):
     "Train an anonymizer on a folder of videos; no private attribute is read."
     manifest, out = _name_csv(manifest), place.out or Path('spact-run')
     from tqdm import tqdm
     from spact.demo import describe_run, train_folder
     def say(line): tqdm.write(_spell(line), file=sys.stderr)
-    train_folder(out, manifest, cfg, cfg.seeds[0], place.resume, stills=stills, say=say)
+    train_folder(out, manifest, cfg, cfg.seeds[0], place.resume, say=say)
     print('\n'.join(map(_spell, describe_run(out, manifest))))
 
 @app.command(name='evaluate', sort_key=3, help_epilogue=SOURCES)
-@_with_settings(StudyConfig, 'methods model attributes identity attackers insist')
+@_with_settings(StudyConfig, 'methods model attributes identity stills attackers insist')
 def _evaluate(manifest:MANIFEST=None, /, *,
               folds:Annotated[int, _option('Test every video once: deal them into so many parts.')]=0,
               leave_out:Annotated[str|None, _option('The same, a part for each value of this column.')]=None,
@@ -444,7 +448,7 @@ def _evaluate(manifest:MANIFEST=None, /, *,
 
 # %% ../nbs/90_cli.ipynb #86f3c1c1
 @app.command(name='audit', sort_key=4, help_epilogue=SOURCES)
-@_with_settings(StudyConfig, 'methods identity attributes attackers', methods=('raw',), attackers=AUDITORS)
+@_with_settings(StudyConfig, 'methods identity attributes stills attackers', methods=('raw',), attackers=AUDITORS)
 def _audit(manifest:MANIFEST=None, /,
            *shared:Annotated[str, _option('Folders of anonymized videos, runs, models; NAME=PLACE names one.')],
            pictures:Annotated[bool, _flag('Show frames in the report: not for people.')]=False,

@@ -18,8 +18,10 @@ from pydantic.dataclasses import dataclass
 from .errors import BadInput
 
 # %% ../nbs/01_config.ipynb #3dd77742
-_Count = Annotated[int, Field(ge=1)]      # a whole number from 1
-_Whole = Annotated[int, Field(ge=0)]      # a whole number from 0
+_Count = Annotated[int, Field(ge=1, le=10**9)] # a whole number from 1
+_Whole = Annotated[int, Field(ge=0, le=10**9)] # a whole number from 0
+_Seed = Annotated[int, Field(ge=0, lt=2**63)] # of random numbers
+_Pixels = Annotated[int, Field(ge=1, le=4096)] # a side of frames: a frame of 4096 px takes 200 MB as numbers
 _Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]   # a positive number
 _Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)] # a number from 0
 _Share = Annotated[float, Field(ge=0, le=1)] # a number in [0,1]
@@ -93,7 +95,7 @@ class Reading:
         max_frames: keep at most so many of each video, its first ones; None: all
         on_error: at a video that cannot be read: stop, or leave it out and count it
     """
-    size:_Count|tuple[_Count,_Count]=32 # px: (height, width) of the frames kept, or one number for both [S]
+    size:_Pixels|tuple[_Pixels,_Pixels]=32 # px: (height, width) of the frames kept, or one number for both [S]
     fit:Literal['squeeze','crop']='squeeze' # a picture of another shape is squeezed [S], or its middle is cut out [R]
     every:_Count=1 # keep one frame in so many
     max_frames:_Count|None=None # keep at most so many of each video, its first ones; None: all
@@ -149,10 +151,10 @@ class MarionetteConfig:
     n_test:_Count=512 # of test, looked at once [S]
     n_novel_train:_Whole=0 # clips of other actions, for novel.csv; 0: no such file
     n_novel_test:_Whole=0 # its test clips
-    size:Annotated[int, Field(ge=2, multiple_of=2)]=64 # px, width and height; even [S]
+    size:Annotated[int, Field(ge=2, le=4096, multiple_of=2)]=64 # px, width and height; even [S]
     n_frames:_Count=16 # frames a clip [P]
     fps:_Count=12 # frames a second, for players [S]
-    seed:_Whole=0 # decides every pixel
+    seed:_Seed=0 # decides every pixel
 
     @model_validator(mode='after')
     def _both_or_neither(self):
@@ -740,9 +742,10 @@ class StudyConfig:
         others: name -> a run, an anonymizer's file, or a folder of videos
         audit: also undo and link what is shared, see `spact.auditing`
         identity: column of the persons to find again; None: each video [S]
+        stills: table of pictures that hold the private attributes; None: the videos do [S]
     """
     methods:tuple[str,...]=('raw', 'downsample2', 'spact') # of `BASELINES` and `LEARNED`, 'model', or of `others`
-    seeds:tuple[_Whole,...]=(0,) # of f_A and of the attackers
+    seeds:tuple[_Seed,...]=(0,) # of f_A and of the attackers
     reading:Reading=field(default_factory=Reading) # how frames are taken from the videos
     readings:dict[str,Thinning]=field(default_factory=dict) # data set, such as hvu -> what else holds for it
     game:GameConfig=field(default_factory=GameConfig) # of every learned method; `VARIANTS` change it
@@ -758,6 +761,7 @@ class StudyConfig:
     others:dict[str,str]=field(default_factory=dict) # name -> a run, an anonymizer's file, or a folder of videos
     audit:bool=False # also undo and link what is shared, see `spact.auditing`
     identity:str|None=None # column of the persons to find again; None: each video [S]
+    stills:str|None=None # table of pictures that hold the private attributes; None: the videos do [S]
 
     _fits_together = model_validator(mode='after')(_check_study)
     _unfolded = field_validator('readings', mode='before')(_unfold)
@@ -835,7 +839,7 @@ class AnonymizeConfig:
     """How a video goes through f_A.
 
     Parameters:
-        size: px of the shorter side where f_A works; 0: the video's own; None: that of its training [S]
+        size: px: shorter side for f_A; 0: its own; None: as in training [S]
         strength: share of f_A's picture in the result; below 1 the original can be restored [S]
         crf: quality of H.264: 0 lossless ... 51 worst [S]
         batch: frames at a time; None: half a million pixels at f_A's size, 32 frames at most [S]
@@ -847,7 +851,7 @@ class AnonymizeConfig:
         strict: refuse what a player overlooks: damaged pictures, a header with a wrong length
         force: overwrite
     """
-    size:_Whole|None=None # px of the shorter side where f_A works; 0: the video's own; None: that of its training [S]
+    size:Annotated[_Whole, Field(le=4096)]|None=None # px: shorter side for f_A; 0: its own; None: as in training [S]
     strength:_Share=1. # share of f_A's picture in the result; below 1 the original can be restored [S]
     crf:Annotated[int, Field(ge=0, le=51)]=18 # quality of H.264: 0 lossless ... 51 worst [S]
     batch:_Count|None=None # frames at a time; None: half a million pixels at f_A's size, 32 frames at most [S]

@@ -20,7 +20,7 @@ from .bank import Bank, Split, anonymize_bank, decode_to
 from .config import DemoConfig, GameConfig, StudyConfig
 from .errors import BadInput
 from .files import get_command, read_config, read_json, write_json
-from .manifest import find_attributes, find_table, hold_out, is_known, read_manifest, read_table
+from .manifest import find_attributes, find_table, hold_out, is_known, list_doubts, read_manifest, read_table
 from .marionette import check_marionette, write_marionette
 from .minimax import explain_game
 from .models import locate_model
@@ -29,7 +29,7 @@ from .report import claimed, write_audit, write_report
 from .runs import train
 from .starts import explain_starts
 from .streaming import Shelf, Streaming, make_engine, open_videos
-from .study import choose_finder, describe_source, load_study, open_method, run_study
+from .study import choose_finder, describe_source, fit_stills, load_study, open_method, run_study
 
 # %% ../nbs/80_demo.ipynb #4dde5930
 def keep_choices(
@@ -121,7 +121,15 @@ def _watch_run(
 def _list_notes(found, cfg, chance=math.inf): # of `_watch_run` -> sentences
     said = explain_starts(found['starts'], cfg)
     if at := found['seen'].get('fair'): said.append(f'with so few videos the fair act began early, at step {at}')
-    return [*said, *filter(None, [explain_game(found['seen'], chance=chance)])]
+    val, wrong = found['val'], explain_game(found['seen'], chance=chance)
+    if not wrong and 'top1' in val and chance<math.inf: wrong = _doubt_action(val['top1'], val['n'], math.exp(-chance))
+    return [*said, *filter(None, [wrong])]
+
+def _doubt_action(top1, n, guess): # of `n` validation videos -> a sentence, where one guess in 20 is as often right
+    hits = round(top1*n)
+    luck = sum(math.comb(n, k)*guess**k*(1-guess)**(n-k) for k in range(hits, n+1))
+    return '' if luck<.05 else (f'f_T names {hits} of {n} validation videos right, which guessing may do as well; it '
+                                'has learned its training videos by heart, and needs more of them')
 
 def _word_numbers(found): # of `_watch_run` -> what stands behind the bar
     seen, val = found['seen'], found['val']
@@ -133,9 +141,13 @@ def _word_numbers(found): # of `_watch_run` -> what stands behind the bar
 @contextmanager
 def _bar(engine, progress, out, cfg, say)->Iterator: # -> on_progress of `train`
     stages, form = [], '{desc:<16}{percentage:3.0f}%|{bar:24}| {elapsed} gone, {remaining} left{postfix}'
-    with tqdm(total=100, disable=not progress, bar_format=form) as bar:
+    logs, began, words = progress and not sys.stderr.isatty(), time.monotonic(), []
+    def end(): # of a stage: a line of a log
+        if logs and stages: say(', '.join([f'{stages[-1]}: after {time.monotonic()-began:.0f} s', *words]))
+    with tqdm(total=100, disable=logs or not progress, bar_format=form) as bar:
         def show(stage, share):
             if stage not in stages:
+                end()
                 stages.append(stage)
                 bar.reset()
                 bar.set_description_str(stage)
@@ -143,9 +155,11 @@ def _bar(engine, progress, out, cfg, say)->Iterator: # -> on_progress of `train`
                 if progress and stage=='game':
                     for line in explain_starts(_watch_run(out)['starts'], cfg.game): say(f'note: {line}')
             bar.n = round(100*share, 1)
-            words = _word_numbers(_watch_run(out)) if progress and stage=='game' else []
-            bar.set_postfix_str(', '.join([*words, f'{100*getattr(engine, "waiting", 0):.0f} % waiting for data']))
+            words[:] = _word_numbers(_watch_run(out)) if progress and stage=='game' else []
+            words.append(f'{100*getattr(engine, "waiting", 0):.0f} % waiting for data')
+            bar.set_postfix_str(', '.join(words))
         yield show
+        end()
 
 # %% ../nbs/80_demo.ipynb #93a68f14
 def _read_side(manifest, cfg, is_shown, is_acted=True): # a manifest with splits train and val; its notes are printed
@@ -155,10 +169,6 @@ def _read_side(manifest, cfg, is_shown, is_acted=True): # a manifest with splits
     if 'val' not in m.splits: m = hold_out(m)
     for note in m.notes if is_shown else (): print(note, file=sys.stderr)
     return m
-
-def _fit_game(game, shown): # where f_B is shown stills: two crops of one, as the release does it (Sec. 4.2)
-    two = dict(short='clamp', views='augment' if game.views=='frames' else game.views)
-    return replace(game, **two) if int(shown.bank.n_frames.min())==1 else game
 
 def _open_split(m, name, cfg, engine, out, progress): # a split's videos, decoded under a name, or in their files
     gb, place, bar = cfg.engine.cache_gb, out/'frames'/name, dict(progress=progress and engine.is_main)
@@ -183,15 +193,8 @@ def _measure_stillness(
     return float(torch.tensor(found).median())
 
 def _list_doubts(bank, cfg): # what the method may fail on -> sentences
-    said, n = [], len(bank)
-    if n<cfg.pairs:
-        said.append(f'{n} training videos are fewer than a batch of f_B (pairs={cfg.pairs}): it learns from few '
-                    'negatives, and f_A may hide little; more videos help most')
-    still = _measure_stillness(bank) if isinstance(bank, Bank) else 0.
-    if still>.5 and cfg.omega:
-        said.append(f'the camera stands still: {100*still:.0f} % of a frame is the same throughout a video, so f_B can '
-                    'tell videos apart by the background, and f_A may hide that and leave the person')
-    return said
+    still = _measure_stillness(bank) if isinstance(bank, Bank) and cfg.omega else 0.
+    return list_doubts(len(bank), still, cfg.pairs)
 
 def _say(line): tqdm.write(line, file=sys.stderr) # above a bar, if there is one
 
@@ -204,11 +207,10 @@ def _tell_doubts(out, bank, cfg, engine, say): # keeps them for `describe_run`, 
 def train_folder(
     out:str|Path, # folder of the run, made when absent
     manifest:str|Path, # table of the videos or its folder, see `read_manifest`
-    cfg:StudyConfig=StudyConfig(), # its `game`, `engine`, `reading` and `split_column`
+    cfg:StudyConfig=StudyConfig(), # its `game`, `engine`, `reading`, `split_column`; `stills`: what f_B is shown
     seed:int=0, # of weights and batches
     resume:bool=True, # go on with the run in the folder; False: refuse it
     progress:bool=True, # show bars
-    stills:str|Path|None=None, # table of pictures or videos that f_B is shown instead; no action of it is read
     say:Callable=_say, # called with what is worth a note, while it works
 )->Path: # fa.safetensors
     """Train f_A on a folder of videos (Sec. 3.3).
@@ -216,11 +218,10 @@ def train_folder(
     Parameters:
         out: folder of the run, made when absent
         manifest: table of the videos or its folder, see `read_manifest`
-        cfg: its `game`, `engine`, `reading` and `split_column`
+        cfg: its `game`, `engine`, `reading`, `split_column`; `stills`: what f_B is shown
         seed: of weights and batches
         resume: go on with the run in the folder; False: refuse it
         progress: show bars
-        stills: table of pictures or videos that f_B is shown instead; no action of it is read
         say: called with what is worth a note, while it works
 
     Returns:
@@ -230,15 +231,14 @@ def train_folder(
     if device!='cpu' and not torch.cuda.is_available(): raise BadInput(f'device: torch sees no {device}; choose cpu')
     engine = make_engine(cfg.engine)
     with claimed(out, 'run.json', resume) if engine.is_main else nullcontext(Path(out)) as out:
-        sides = [_read_side(t, cfg, engine.is_main, t is manifest) for t in (manifest, stills) if t]
-        source, kept = describe_source(manifest, cfg), dict(manifest=str(manifest))
-        if stills:
-            source, kept = source | dict(stills=describe_source(stills, cfg)['digest']), kept | dict(stills=str(stills))
+        sides = [_read_side(t, cfg, engine.is_main, t is manifest) for t in (manifest, cfg.stills) if t]
+        source = describe_source(manifest, cfg)
         key = blake2b(repr(source).encode(), digest_size=4).hexdigest() # after a stop, other choices have other frames
         splits = [tuple(_open_split(m.split(s), f'{key}-{k}-{s}', cfg, engine, out, progress) for s in ('train', 'val'))
                   for k, m in enumerate(sides)]
-        if engine.is_main: keep_choices(out, replace(cfg, seeds=(seed,)), **kept)
-        game, shown = (_fit_game(cfg.game, splits[1][0]), splits[1]) if stills else (cfg.game, None)
+        if engine.is_main: keep_choices(out, replace(cfg, seeds=(seed,)), manifest=str(manifest))
+        game, shown = cfg.game, splits[1] if cfg.stills else None
+        if shown and int(shown[0].bank.n_frames.min())==1: game = fit_stills(game)
         _tell_doubts(out, splits[0][0].bank, game, engine, say if progress else None)
         with _bar(engine, progress and engine.is_main, out, cfg, say) as show:
             train(out, *splits[0], game, seed, shown, engine, source, show)
@@ -270,7 +270,9 @@ def describe_run(
                                    f'(guessing about {100/n:.0f})')
     doubts = list(read_json(folder/'doubts.json')) if (folder/'doubts.json').exists() else []
     lines += [f'note: {s}' for s in [*doubts, *_list_notes(found, cfg, math.log(n))]]
-    return [*lines, f'next: {shlex.join(["spact", "evaluate", str(manifest), "--model", str(folder)])}']
+    stills = read_config(StudyConfig, folder/'config.json').stills if (folder/'config.json').exists() else None
+    words = ['spact', 'evaluate', str(manifest), *(['--stills', stills] if stills else []), '--model', str(folder)]
+    return [*lines, f'next: {shlex.join(words)}']
 
 # %% ../nbs/80_demo.ipynb #ad87492e
 def _complete(manifest, cfg): # a configuration of a study or an audit, as it is carried out
@@ -279,7 +281,8 @@ def _complete(manifest, cfg): # a configuration of a study or an audit, as it is
     return _name_identity(manifest, cfg) if cfg.identity else cfg
 
 def _name_identity(manifest, cfg): # persons are an attribute, and each is in train and in test
-    m, who = read_manifest(manifest, attributes=[], split_column=cfg.split_column), cfg.identity
+    manifest, who = cfg.stills or manifest, cfg.identity
+    m = read_manifest(manifest, attributes=[], split_column=cfg.split_column)
     names = [n for n in m.rows[0] if n[0]!='_']
     if who not in names: raise BadInput(f'{manifest}: identity: no column {who!r}, there are {", ".join(names)}')
     held = {s: {r[who] for r in m.rows if r['split']==s and is_known(r[who])} for s in ('train', 'test')}
@@ -347,6 +350,8 @@ def _list_folds(
 )->dict: # name -> `split_column` of a fold, see `read_manifest`
     "Name the folds of a table."
     if bool(folds)==bool(leave_out): raise BadInput('folds or leave_out: give one of them')
+    if folds and not 2<=folds<=(n := len(read_table(find_table(manifest)))):
+        raise BadInput(f'{manifest}: folds: from 2 to {n}, as many as there are videos, not {folds}')
     if folds: return {f'{k} of {folds}': f'split {k}/{folds}{f" {identity}"*bool(identity)}' for k in range(1, folds+1)}
     rows = read_table(find_table(manifest))
     if leave_out not in rows[0]: raise BadInput(f'{manifest}: leave_out: no column {leave_out!r}, there are '
@@ -361,11 +366,13 @@ def _merge_folds(found, cfg): # metrics.json of each fold -> that of all
     methods = {m: _pool_entries([e for k in found.values() for e in k['methods'].get(m, [])]) for m in cfg.methods}
     for name, k in found.items(): seconds |= {f'{name}: {q}': s for q, s in k['seconds'].items() if ' ' in q}
     total = sum(k['seconds']['all'] for k in found.values())
-    n = {s: sum(k['videos'][s] for k in found.values()) for s in ('train', 'val', 'test')}
+    def count(name): # test items are tested once each; of train and val there is a mean
+        n = {s: sum(k[name][s] for k in found.values()) for s in ('train', 'val', 'test')}
+        return n | {s: round(n[s]/len(found)) for s in ('train', 'val')}
+    counted = {k: count(k) for k in ('videos', 'stills') if k in first}
     died = {f'{run} of fold {name}': why for name, k in found.items() for run, why in k['died'].items()}
     return first | dict(methods=methods, areas={}, died=died, seconds=seconds | dict(all=total), folds=list(found),
-                        videos=n | {s: round(n[s]/len(found)) for s in ('train', 'val')},
-                        skipped=sorted({line for k in found.values() for line in k['skipped']}))
+                        skipped=sorted({line for k in found.values() for line in k['skipped']})) | counted
 
 # %% ../nbs/80_demo.ipynb #f9beb0f3
 def evaluate_folds(
@@ -396,6 +403,7 @@ def evaluate_folds(
     names = _list_folds(manifest, folds, leave_out, cfg.identity)
     if leave_out and cfg.identity==leave_out:
         raise BadInput(f'identity {leave_out}: nobody can be named who is left out of training; use folds')
+    if leave_out and cfg.stills: raise BadInput('leave_out: names a column of the videos, not of stills; use folds')
     found = {}
     with claimed(out, 'folds.json', resume) as out:
         kept = out/'folds.json'

@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['writing', 'atomic', 'write_json', 'read_json', 'read_config', 'get_command', 'get_revision', 'get_hardware',
-           'get_provenance', 'get_peak_memory_mb']
+           'get_provenance', 'get_peak_memory_mb', 'follow']
 
 # %% ../nbs/03_files.ipynb #5c1e9a03
-import errno, json, math, os, platform, shlex, subprocess, sys
-from collections.abc import Iterator
+import errno, json, math, os, platform, shlex, subprocess, sys, time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from tqdm import tqdm
 from . import __version__
 from .config import make_config, upgrade
 from .errors import BadInput
@@ -197,3 +198,29 @@ def get_peak_memory_mb()->float: # MiB; NaN where the system does not report it 
     try: import resource # not on Windows
     except ImportError: return math.nan
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
+
+# %% ../nbs/03_files.ipynb #8e497b34
+def follow(
+    items:Iterable, # what is gone through
+    stage:str, # what is done, such as 'decode'
+    total:int, # how many there are
+    unit:str='video', # what one of them is
+    progress:bool=True, # show a bar, or leave a line in a log
+    begin:int=0, # so many were done before
+)->Iterator: # the items
+    """Show how far a loop has come.
+
+    Parameters:
+        items: what is gone through
+        stage: what is done, such as 'decode'
+        total: how many there are
+        unit: what one of them is
+        progress: show a bar, or leave a line in a log
+        begin: so many were done before
+
+    Returns:
+        the items
+    """
+    logs, began = progress and not sys.stderr.isatty(), time.monotonic()
+    yield from tqdm(items, stage, total, unit=unit, disable=logs or not progress, initial=begin)
+    if logs and total>begin: print(f'{stage}: {total} {unit}s, {time.monotonic()-began:.0f} s', file=sys.stderr)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BINARY', 'read_table', 'Manifest', 'find_attributes', 'raise_fault', 'check_rows', 'is_known', 'find_table',
            'read_manifest', 'hold_out', 'read_attackable', 'list_files', 'stream_video', 'count_labels', 'DataReport',
-           'check_files', 'check_data']
+           'list_doubts', 'check_files', 'check_data']
 
 # %% ../nbs/13_manifest.ipynb #2d905c20
 import csv, io, os, re, zlib
@@ -18,14 +18,16 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
+import numpy as np
 import pandas as pd
 import torch
 from fastcore.basics import patch
 from numpy import ndarray
 from torch import Tensor
-from tqdm import tqdm
+from .config import GameConfig
 from .core import generator
 from .errors import BadInput, VideoError
+from .files import follow
 from .video import scan_video, stream_frames
 
 # %% ../nbs/13_manifest.ipynb #f4a09ecf
@@ -483,25 +485,26 @@ def hold_out(
 # %% ../nbs/13_manifest.ipynb #35cf492c
 def read_attackable(
     path:str|os.PathLike, # table or its folder, see `read_manifest`
-    attributes:Sequence|None=None, # private attribute columns; None: `find_attributes`
+    attributes:Sequence|None=None, # private attribute columns; None: `find_attributes`; (): the action alone
     split_column:str='split', # column that says train, val, test
-)->Manifest: # with splits train, val and test, and something private in each
+)->Manifest: # with splits train, val and test, and something to read in each
     """Read a manifest that can be attacked.
 
     Parameters:
         path: table or its folder, see `read_manifest`
-        attributes: private attribute columns; None: `find_attributes`
+        attributes: private attribute columns; None: `find_attributes`; (): the action alone
         split_column: column that says train, val, test
 
     Returns:
-        with splits train, val and test, and something private in each
+        with splits train, val and test, and something to read in each
     """
     m = read_manifest(path, attributes=attributes, split_column=split_column)
     if 'test' not in m.splits: raise BadInput(f'{m.source}: no row of split test in column {split_column!r}')
     if 'val' not in m.splits: m = hold_out(m)
-    if not m.columns: raise BadInput(f'{m.source}: no private attribute column; name one with attributes')
-    if not m.actions: raise BadInput(f'{m.source}: no column action, and a study measures what is kept of the action')
-    for s in 'train', 'val', 'test':
+    if not (m.columns or m.actions): raise BadInput(f'{m.source}: neither a column action nor a private attribute')
+    if not m.columns and attributes is None:
+        raise BadInput(f'{m.source}: no private attribute column; name one with attributes')
+    for s in ('train', 'val', 'test') if m.columns else ():
         p = m.split(s).p()
         if not ((p==0).any(0) & (p==1).any(0)).any():
             raise BadInput(f'{m.source}: in split {s!r} every private attribute has one value only')
@@ -669,6 +672,52 @@ def __str__(self:DataReport):
         if len(found)>20: lines.append(f'  ... and {len(found)-20} more')
     return '\n'.join(lines)
 
+# %% ../nbs/13_manifest.ipynb #1915eacb
+def list_doubts(
+    n:int, # training videos
+    still:float=0., # share of a picture that stays the same through a video
+    pairs:int=GameConfig().pairs, # videos that f_B is shown at a time
+)->list: # sentences
+    """Say what the method may fail on.
+
+    Parameters:
+        n: training videos
+        still: share of a picture that stays the same through a video
+        pairs: videos that f_B is shown at a time
+
+    Returns:
+        sentences
+    """
+    said = []
+    if n<pairs:
+        said.append(f'{n} training videos are fewer than a batch of f_B (pairs={pairs}): it learns from few '
+                    'negatives, and f_A may hide little; more videos help most')
+    if still>.5:
+        said.append(f'the camera stands still: {100*still:.0f} % of a frame is the same throughout a video, so f_B can '
+                    'tell videos apart by the background, and f_A may hide that and leave the person')
+    return said
+
+# %% ../nbs/13_manifest.ipynb #58c29b67
+_PERSONS = re.compile(r'(.*[._ ])?(person|subject|actor|performer|participant|speaker|identity|people|who)([._ ].*)?',
+                      re.I) # names of columns
+
+def _name_by_colour(looks, names): # of persons -> share that the nearest look names right; what guessing gets
+    off = torch.cdist(torch.stack([k.colours for k in looks]), torch.stack([k.colours for k in looks]), p=1)
+    off[torch.tensor([[a.film==b.film for b in looks] for a in looks])] = torch.inf # no video answers for itself
+    right = sum(names[j]==n for n, j in zip(names, off.argmin(1).tolist()))/len(names)
+    return right, sum(c*(c-1) for c in Counter(names).values())/(len(names)*(len(names)-1))
+
+def _list_outfits(looks, rows, most=600): # a sentence for each column of persons whom colours give away
+    said = []
+    for n in (n for n in rows[0] if n[0]!='_' and _PERSONS.fullmatch(n)) if rows else ():
+        known = [(k, r[n]) for k, r in zip(looks, rows) if k.colours is not None and is_known(r.get(n, ''))][:most]
+        if not 3<=len({v for _, v in known})<=len(known)/2: continue
+        right, guess = _name_by_colour(*zip(*known))
+        if right-guess>.6*(1-guess):
+            said.append(f'{n}: colours alone name {100*right:.0f} of 100 (guessing {100*guess:.0f}), as if each had '
+                        'one outfit or one place; an attacker may then read these and not the person')
+    return said
+
 # %% ../nbs/13_manifest.ipynb #04243cb6
 def check_files(
     m:Manifest, # which videos
@@ -681,23 +730,39 @@ def check_files(
     for r in m.rows:
         if not list_files(path := m.root/r['path']): raise VideoError(path, f'no such file [{m.where(r)}]')
 
+# %% ../nbs/13_manifest.ipynb #afd9a168
 class _Look(NamedTuple): # at one video
     digest:bytes|None=None # of its content
     why:str=''             # what is wrong with it
     size:tuple=()          # px: (width, height)
     n_frames:int=0         # as many as decode, or packets
     fps:float=0            # 0: the file does not give it
+    still:float=0          # share of the picture that stays the same
+    colours:Tensor|None=None # (64,) float: how much of it has which
+    film:str=''            # that it was cut from
 
-def _look(path, whole):
+def _see(frames, every=4, most=16): # frames of a video -> how many; still share and colours, of some of them at 32 px
+    n, kept = 0, []
+    for n, f in enumerate(frames, 1):
+        if n%every!=1 or len(kept)==most: continue
+        i, j = (np.linspace(0, k-1, 32).astype(int) for k in f.shape[:2])
+        kept.append(f[i][:, j])
+    if not n: return 0, 0., None
+    x = np.stack(kept)
+    colours = np.bincount((x//64 @ np.array([16, 4, 1])).ravel(), minlength=64)/x[..., 0].size
+    return n, float((x.std(0).max(-1)<4).mean()) if len(x)>1 else 0., torch.from_numpy(colours).float()
+
+def _look(path, whole, film=''):
     if not (files := list_files(path)): return _Look(why='missing')
     try:
-        info, h = scan_video(files[0]), blake2b()
-        if files==[path]: n = sum(1 for _ in stream_frames(path)) if whole else info.n_frames
-        else: n = sum(1 for _ in stream_video(path)) if whole else len(files)
+        info, h, is_one = scan_video(files[0]), blake2b(), files==[path]
+        n, still, colours = info.n_frames if is_one else len(files), 0., None
+        if whole: n, still, colours = _see(stream_frames(path) if is_one else stream_video(path))
         for p in files: h.update(p.read_bytes())
-        return _Look(h.digest(), '', (info.width, info.height), n, info.fps if files==[path] else 0)
+        return _Look(h.digest(), '', (info.width, info.height), n, info.fps*is_one, still, colours, film)
     except VideoError as e: return _Look(why=e.args[1])
 
+# %% ../nbs/13_manifest.ipynb #a0ee7ebf
 def _describe_looks(looks): # of the videos that can be read: two lines
     if not looks: return []
     sizes, n = Counter(k.size for k in looks), [k.n_frames for k in looks]
@@ -729,16 +794,19 @@ def check_data(
     report, seen, lost, good = DataReport([], [], [], count_labels(m), videos, [], [], m.notes), {}, [], []
     pool = ThreadPoolExecutor(workers)
     try:
-        looks = pool.map(lambda r: _look(m.root/r['path'], whole), m.rows)
-        for r, look in tqdm(zip(m.rows, looks), 'check', len(m), unit='video', disable=not progress):
+        looks = pool.map(lambda r: _look(m.root/r['path'], whole, r.get('film') or r['path']), m.rows)
+        for r, look in follow(zip(m.rows, looks), 'check', len(m), progress=progress):
             line = m.where(r) if '_file' in r else f'line {r["_line"]}'
             name = f'{r["path"]} ({line}, {r["split"]})'
             if look.why=='missing': lost.append((name, Path(r['path']).name.lower()))
             elif look.why: report.unreadable.append(f'{name}: {look.why}')
             elif look.digest in seen: report.duplicates.append(f'{name} is {seen[look.digest]}')
             else: seen[look.digest] = name
-            if look.size: good.append(look)
+            if look.size: good.append((look, r))
     finally: pool.shutdown(cancel_futures=True)
     there = {p.name.lower(): p.relative_to(m.root).as_posix() for p in m.root.rglob('*')} if lost else {}
     report.missing.extend(name + (f': there is {there[file]}' if file in there else '') for name, file in lost)
-    return report._replace(looks=[*_describe_looks(good), *_describe_study(m)])
+    looks, rows = [k for k, _ in good], [r for _, r in good]
+    doubts = list_doubts(videos.get('train', 0), float(np.median([k.still for k in looks] or [0.])))
+    doubts += _list_outfits(looks, rows)
+    return report._replace(looks=[*_describe_looks(looks), *_describe_study(m), *(f'note: {d}' for d in doubts)])

@@ -18,10 +18,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 from .config import MarionetteConfig
 from .errors import BadInput, SpactError
-from .files import atomic, get_hardware, read_json, write_json
+from .files import atomic, follow, get_hardware, read_json, write_json
 from .synth import ACTIONS, NOVEL_ACTIONS, SCENES, SPLITS, draw_clip, write_script
 from .video import write_video
 from .manifest import BINARY, Manifest
@@ -112,7 +111,7 @@ def draw_each(
         what `draw` returned, in order
     """
     workers = workers or min(get_hardware()['cores'], 1+len(tasks)//100)
-    bar = partial(tqdm, desc='draw', total=len(tasks), disable=not progress, unit='clip')
+    bar = partial(follow, stage='draw', total=len(tasks), unit='clip', progress=progress)
     if workers==1: return list(bar(map(draw, tasks)))
     pool = ProcessPoolExecutor(workers, get_context('spawn'), signal.signal, (signal.SIGINT, signal.SIG_IGN))
     try: return list(bar(pool.map(draw, tasks, chunksize=8)))

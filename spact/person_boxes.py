@@ -18,10 +18,9 @@ import torch
 from torch import Tensor
 from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn
 from torchvision.transforms.v2.functional import resize
-from tqdm import tqdm
 from .config import Reading
 from .errors import BadInput, VideoError
-from .files import read_json, write_json
+from .files import follow, read_json, write_json
 from .video import scan_video, stream_frames
 from .manifest import read_attackable
 from .bank import Bank, Data, Split, decode, decode_to
@@ -175,7 +174,7 @@ def find_people(
     out, people = folder/f'people-{finder}.json', []
     if out.exists(): return
     see = open_finder(finder, root)
-    for r, n in tqdm(zip(bank.rows, bank.n_frames.tolist()), 'people', len(bank), unit='video', disable=not progress):
+    for r, n in follow(zip(bank.rows, bank.n_frames.tolist()), 'people', len(bank), progress=progress):
         path = root/r['path']
         if see: boxes = _look_once(path, see, keep/finder, reading)
         else: boxes = _read_boxes(path, root)[::reading.every][:reading.max_frames]

@@ -90,21 +90,24 @@ def word_finding(
     table, words = summarize(frame), tabulate_summary(frame).set_index('method')
     table, note = table[table.n>0], ' (smoke run: attackers have not converged)'*smoke
     if 'raw' not in table.index or len(table)<2:
-        both = words.loc[table.index, ['top-1 ↑', 'cMAP ↓']].map(lambda s: s.removeprefix('≥ '))
-        return '; '.join(f'{m}: top-1 {a} %, cMAP {b} %' for m, a, b in both.itertuples()) + note
-    gaps = 100*(table[['top1', 'cmap']].astype(float) - table.loc['raw', ['top1', 'cmap']].astype(float)).drop('raw')
+        both = words.loc[table.index].map(lambda s: str(s).removeprefix('≥ '))
+        def say(r): return ', '.join(f'{k[:-2]} {r[k]} %' for k in ('top-1 ↑', 'cMAP ↓') if k in r)
+        return '; '.join(f'{m}: {say(r)}' for m, r in both.iterrows()) + note
+    scores = table[['top1', 'cmap']].astype(float).mul(100).dropna(axis=1, how='all')
+    names = scores.columns.map(dict(top1='top-1', cmap='cMAP')) # of videos without actions cMAP alone
     def signed(x): return f'{x:+.1f}'.replace('-', '−')
-    found = (f'{m} top-1 {signed(a)}, cMAP {signed(b)}' for m, a, b in gaps.itertuples())
-    return 'points against raw: ' + '; '.join(found) + note
+    def gap(r): return ', '.join(f'{k} {signed(x)}' for k, x in zip(names, r-scores.loc['raw']))
+    return 'points against raw: ' + '; '.join(f'{m} {gap(r)}' for m, r in scores.drop('raw').iterrows()) + note
 
 # %% ../nbs/64_report.ipynb #b4a4f5e7
 def _word_method(name, r, words): # `r`: its row of the summary; `words`: the same as it is printed
-    t, c = (words[k].replace('≥ ', 'at least ') for k in ('top-1 ↑', 'cMAP ↓'))
-    text = (f'**{name}**: fresh networks recognise {t} % of the actions (chance: {100*r.top1_chance:.1f}) '
-            f'and read the attributes with {c} % cMAP (chance: {100*r.cmap_chance:.1f}).')
-    if math.isnan(r.kept+r.removed) or name=='raw': return text
-    return text + (f' Above chance, that is {100*r.kept:.0f} % of what raw video shows of the action, and '
-                   f'{100*(1-r.removed):.0f} % of what it shows of the attributes.')
+    t, c = (words.get(k, '').replace('≥ ', 'at least ') for k in ('top-1 ↑', 'cMAP ↓'))
+    act = f'recognise {t} % of the actions (chance: {100*r.top1_chance:.1f}) and '*bool(t)
+    text = f'**{name}**: fresh networks {act}read the attributes with {c} % cMAP (chance: {100*r.cmap_chance:.1f}).'
+    if math.isnan(r.removed) or t and math.isnan(r.kept) or name=='raw': return text
+    act = f'{100*r.kept:.0f} % of what raw video shows of the action, and '*bool(t)
+    shows = 'it shows' if t else 'raw video shows'
+    return text + f' Above chance, that is {act}{100*(1-r.removed):.0f} % of what {shows} of the attributes.'
 
 def word_methods(
     frame:pd.DataFrame, # tidy results of a study
@@ -157,6 +160,10 @@ def _word_action(a, raw): # what is left of the action, where it is not all
     told = f'({100*a.value:.0f} of 100, of raw video {100*raw.value:.0f}, chance {100*a.chance:.0f})'
     return f' The action is lost {told}.' if kept<.5 else f' Of the action a part is lost {told}.' if kept<.9 else ''
 
+def _word_equals(m, leak, slack): # the same where no action is known
+    hide = [b for b in leak.index if b in BASELINES and b!='raw' and leak.value[b]<=leak.value[m]+slack]
+    return f' {" and ".join(hide[:2])} hide{"s"*(len(hide)<2)} as much.' if hide else ''
+
 def _word_rivals(m, act, leak, slack): # whether something trivial does as well
     name = 'this model' if m=='model' else m
     def as_good(b): return act.value[b]>=act.value[m]-slack and leak.value[b]<=leak.value[m]+slack
@@ -181,15 +188,17 @@ def _word_verdict(
     if smoke: return 'No verdict: this is a smoke run, whose attackers trained for seconds.'
     if not len(frame): return 'No verdict: no method has scores.'
     act, leak = _pair_scores(frame)
-    judged = [m for m in leak.index if m not in BASELINES and m in act.index] or [m for m in leak.index if m!='raw']
+    judged = [m for m in leak.index if m not in BASELINES] or [m for m in leak.index if m!='raw']
     what = identity if identity and 'named' in set(frame.quantity) else _ALL
-    raw = (act.loc['raw'], leak.loc['raw']) if 'raw' in act.index and 'raw' in leak.index else (None, None)
+    raw = [t.loc['raw'] if 'raw' in t.index else None for t in (act, leak)]
     if not judged: return _word_leak(what, leak.iloc[0], None).replace('; raw video was not tried', ' from raw video')
     said, slack = [], max(.02, 1/n_test if n_test else 0)
     for m in judged:
-        text = _word_leak(what, leak.loc[m], raw[1]) + _word_action(act.loc[m], raw[0])
-        text += _word_rivals(m, act, leak, slack) if m not in BASELINES else ''
+        text = _word_leak(what, leak.loc[m], raw[1])
+        if m in act.index: text += _word_action(act.loc[m], raw[0])
+        if m not in BASELINES: text += _word_rivals(m, act, leak, slack) if len(act) else _word_equals(m, leak, slack)
         said.append(f'{m}: {text}' if len(judged)>1 else text)
+    if not len(act): said.append('What is kept of an action was not measured: the table has no column action.')
     return ' '.join(said) + (f' One test video is {100/n_test:.1f} points.' if 0<n_test<100 else '')
 
 # %% ../nbs/64_report.ipynb #3b9ea264
@@ -281,6 +290,9 @@ def _name_group(attribute): # as its column is called: `a.hat`, `scene.kind=nigh
     name = attribute.split('=')[0]
     return name.split('.')[0] if '.' in name else name if '=' in attribute else 'attributes'
 
+def _name_attributes(columns): # nine names of persons and a sex are two attributes
+    return list(dict.fromkeys(c.partition('=')[0] for c in columns))
+
 def _tabulate_groups(
     frame:pd.DataFrame, # tidy results of a study
 )->dict: # name of a group -> the table of its attributes
@@ -290,6 +302,10 @@ def _tabulate_groups(
     return {g: tabulate_attributes(frame.loc[names.index[group==g]]) for g in dict.fromkeys(group)}
 
 # %% ../nbs/64_report.ipynb #2420e535
+def _count_tested(metrics): # such as '40 test videos', or '40 test videos and 90 test pictures'
+    return f'{metrics["videos"]["test"]} test videos' + (f' and {metrics["stills"]["test"]} test pictures'
+                                                         if 'stills' in metrics else '')
+
 def _find_verdict(metrics, frame): # of a metrics.json or an audit.json
     died = ' '.join(f'{run} died, so it has no verdict.' for run in metrics['died'])
     n = metrics['videos']['test'] if isinstance(metrics['videos'].get('test'), int) else 0
@@ -321,12 +337,14 @@ def _word_report(
     "Write the page of a study."
     cfg, frame = make_config(StudyConfig, upgrade(metrics['config'])), tidy(metrics)
     attributes = frame[(frame.quantity=='ap') & (frame.reads!='action')].attribute.unique()
-    known = {k: metrics[k] for k in ('died', 'videos', 'skipped')}
+    known = {k: metrics[k] for k in ('died', 'videos', 'skipped')} | dict(stills=metrics.get('stills'))
     known |= dict(verdict=_find_verdict(metrics, frame), people=_tabulate_people(metrics))
-    known |= dict(cfg=cfg, data=data, game=game, pictures=pictures, names=list(attributes), made=metrics['provenance'],
-                  smoke=metrics.get('smoke', False), memory=metrics.get('peak_memory_mb'),
+    known |= dict(cfg=cfg, data=data, game=game, pictures=pictures, names=_name_attributes(attributes),
+                  made=metrics['provenance'], smoke=metrics.get('smoke', False),
+                  memory=metrics.get('peak_memory_mb'),
                   learned=any(m in (*LEARNED, 'model') for m in metrics['methods']),
-                  sentences=word_methods(frame), time=_tabulate_time(metrics['seconds']))
+                  sentences=word_methods(frame), time=_tabulate_time(metrics['seconds']),
+                  reads=metrics.get('reads', ['action', 'privacy']))
     scores = {}
     if len(frame):
         sure = tabulate_intervals(frame) if frame.low.notna().any() else None
@@ -420,7 +438,7 @@ def rank_methods(
     leaks = {m: mean_score(frame, m, **_LEAK).value for m in frame.method.unique()}
     return sorted(leaks, key=lambda m: -leaks[m])
 
-def _find_metric(frame): return frame[frame.reads=='action'].quantity.iloc[0] # 'top1' or 'cmap'
+def _find_metric(frame): return next(iter(frame[frame.reads=='action'].quantity), '') # 'top1' or 'cmap'; '': no action
 
 _COLUMNS = {'attributes, cMAP': _LEAK, 'found again, rank-1': dict(reads='link', quantity='rank1'),
             'undone, PSNR (dB)': dict(reads='undo', quantity='psnr', group='after'),
@@ -438,13 +456,15 @@ def tabulate_ranking(
         of words: a row a method, what leaks most first, and chance last
     """
     methods, metric = rank_methods(frame), _find_metric(frame)
-    columns = _COLUMNS | {f'action, {dict(top1="top-1", cmap="cMAP")[metric]}': dict(reads='action', quantity=metric)}
+    act = f'action, {dict(top1="top-1", cmap="cMAP").get(metric)}'
+    columns = _COLUMNS | ({act: dict(reads='action', quantity=metric)} if metric else {})
     found = {name: [mean_score(frame, m, **c).text for m in methods] for name, c in columns.items()}
     table = pd.DataFrame(found, index=methods)
     for m in methods:
         open_ = not frame[(frame.method==m) & (frame.attacker=='strongest')].converged.all()
         table.loc[m, 'attributes, cMAP'] = '≥ '*open_ + table.loc[m, 'attributes, cMAP']
-    table.insert(4, 'flicker', [f'{mean_score(frame, m, "flicker", "still").value:.1f}' for m in methods])
+    if 'flicker' in set(frame.reads): # pictures do not
+        table.insert(4, 'flicker', [f'{mean_score(frame, m, "flicker", "still").value:.1f}' for m in methods])
     chance = {name: mean_score(frame, methods[0], **c).chance for name, c in columns.items()}
     table.loc['*chance*'] = {k: f'{100*c:.1f}' for k, c in chance.items() if not math.isnan(c)}
     return table.fillna('').rename_axis('shared as').reset_index()
@@ -457,7 +477,7 @@ def _name_attackers(frame): # those of the attributes, the strongest being one o
 def _find_most(frame, method): # the attribute read farthest above its own chance, and its attacker
     rows = frame[(frame.method==method) & (frame.quantity=='ap')]
     above = ((rows.value-rows.chance)/(1-rows.chance)).groupby(rows.attribute, sort=False).mean()
-    return above.idxmax(), rows[rows.attribute==above.idxmax()].attacker.iloc[0], len(above)
+    return above.idxmax(), rows[rows.attribute==above.idxmax()].attacker.iloc[0], len(_name_attributes(above.index))
 
 # %% ../nbs/64_report.ipynb #5b0730fc
 def word_claims(
@@ -480,9 +500,9 @@ def word_claims(
     (most, by, n), metric = _find_most(frame, method), _find_metric(frame)
     def find(reads, quantity, **where): return mean_score(frame, method, reads, quantity, **where)
     known = dict(leak=mean_score(frame, method, **_LEAK), top=find('privacy', 'ap', attribute=most),
-                 rank1=find('link', 'rank1'), action=find('action', metric), most=most, by=by, n=n, link=link,
-                 metric=dict(top1='top-1', cmap='cMAP')[metric], method=method, setting=setting,
-                 actor=frame[(frame.method==method) & (frame.reads=='action')].attacker.iloc[0],
+                 rank1=find('link', 'rank1'), most=most, by=by, n=n, link=link, method=method, setting=setting,
+                 action=find('action', metric), metric=dict(top1='top-1', cmap='cMAP').get(metric),
+                 actor=next(iter(frame[(frame.method==method) & (frame.reads=='action')].attacker), None),
                  attackers=', '.join(f'`{k}`' for k in _name_attackers(frame)),
                  mate='another video of the same person' if link['identity'] else 'its anonymized version')
     undone = {k: find('undo', k, group='after') for k in ('psnr', 'ssim')}
@@ -511,7 +531,7 @@ def _tabulate_views(frame, methods):
     rows = frame[frame.quantity.str.fullmatch(r'cmap_\d+')]
     rows = rows.assign(n=rows.quantity.str[5:].astype(int))
     table = rows.pivot_table('value', ['method', 'attacker'], 'n', observed=True)
-    table = table.loc[methods].map(lambda x: f'{100*x:.1f}')
+    table = table.loc[[m for m in methods if m in table.index.levels[0]]].map(lambda x: f'{100*x:.1f}')
     return table.rename(columns=lambda n: f'{n} frame{"s"*(n!=1)}').rename_axis(['shared as', 'attacker']).reset_index()
 
 def _tabulate_flicker(frame, methods):
@@ -545,6 +565,8 @@ def tabulate_details(
     methods = rank_methods(frame)
     parts = dict(each=_tabulate_each, undone=_tabulate_undone, time=_tabulate_views, flicker=_tabulate_flicker,
                  tried=_tabulate_tried)
+    if 'flicker' not in set(frame.reads): parts.pop('flicker')
+    if not frame.quantity.str.match(r'cmap_\d').any(): parts.pop('time') # attacked before the study was an audit
     return {k: tabulate(frame, methods) for k, tabulate in parts.items()}
 
 # %% ../nbs/64_report.ipynb #5b65f62b
@@ -555,10 +577,11 @@ def _word_audit(
 )->str: # Markdown
     "Write the page of an audit."
     cfg, frame = make_config(StudyConfig, upgrade(audit['config'])), tidy(audit)
-    known = dict(data=data, died=audit['died'], pictures=pictures, claims=[], verdict=_find_verdict(audit, frame),
+    known = dict(data=data, died=audit['died'], pictures=pictures, claims=[], stills=audit.get('stills'),
+                 verdict=_find_verdict(audit, frame),
                  people=_tabulate_people(audit))
     if not len(frame): return _fill_page(_read_page('audit'), **known)
-    setting = f'{audit["videos"]["test"]} test videos of {data} at {cfg.reading.size} px'
+    setting = f'{_count_tested(audit)} of {data} at {cfg.reading.size} px'
     claims = [word_claims(frame, m, audit['methods'][m][0]['link'], setting) for m in rank_methods(frame)]
     values = dict(ranking=tabulate_ranking(frame), cfg=cfg, made=audit['provenance'], **tabulate_details(frame))
     return _fill_page(_read_page('audit') + _read_page('made'), **known | dict(claims=claims), **values)
@@ -571,8 +594,11 @@ def _pick_strongest(
     files:dict, # attacker -> its file
 )->tuple: # scores (N,P), truth (N,P), and attribute -> name of its attacker
     "Choose for each attribute the attacker that reads most of it on validation videos."
-    held = {a: read_json(f)['val'] for a, f in files.items()}
-    winner = {c: max(files, key=lambda a: held[a][c] or 0) for c in next(iter(held.values()))}
+    held, columns = {a: read_json(f) for a, f in files.items()}, ()
+    for a, r in held.items(): # of a study that became an audit: one score on validation videos for all attributes
+        columns = columns or list(r.get('val') or r['per_attribute'])
+        held[a] = r.get('val') or dict.fromkeys(columns, max(r['budget']['half'], r['budget']['full']))
+    winner = {c: max(files, key=lambda a: held[a][c] or 0) for c in columns}
     answers = {}
     for a, f in files.items():
         with np.load(f.with_suffix('.npz')) as z: kept = [torch.from_numpy(z[k]) for k in ('scores', 'truth')]
@@ -599,16 +625,18 @@ def _measure_leak(
     return dict(leak=dict(mean=cmap(scores, p), interval=ends, chance=cmap_chance(p)), attributes=each)
 
 # %% ../nbs/64_report.ipynb #cfecac38
-def _collect_cell(cell, seed, cfg): # an entry, or None while something is missing
-    files, acts = (_list_attacks(cell, reads, cfg) for reads in ('privacy', 'action'))
+def _pick_action(acts): # attacker -> its result: `metric`, and `action` as it was recognised best on validation videos
+    best = max(acts, key=lambda a: max(acts[a]['budget']['half'], acts[a]['budget']['full']))
+    a, name = acts[best], 'top1' if 'top1' in acts[best] else 'cmap'
+    return dict(metric=name, action=dict(mean=a[name], interval=a['interval'][name], attacker=best,
+                chance=a.get('top1_chance', a.get('chance')), converged=a['budget']['converged']))
+
+def _collect_cell(cell, seed, cfg, reads): # an entry, or None while something is missing
+    files, acts = (_list_attacks(cell, k, cfg) if k in reads else {} for k in ('privacy', 'action'))
     rest = {k: cell/f'{k}.json' for k in ('undo', 'link')}
     if not all(f.exists() for f in (*files.values(), *acts.values(), *rest.values())): return None
     tried, acts = {a: read_json(f) for a, f in files.items()}, {a: read_json(f) for a, f in acts.items()}
-    best = max(acts, key=lambda a: max(acts[a]['budget']['half'], acts[a]['budget']['full']))
-    a, name = acts[best], 'top1' if 'top1' in acts[best] else 'cmap'
-    action = dict(mean=a[name], interval=a['interval'][name], chance=a.get('top1_chance', a.get('chance')),
-                  attacker=best, converged=a['budget']['converged'])
-    e = _measure_leak(*_pick_strongest(files)) | dict(seed=seed, metric=name, action=action)
+    e = _measure_leak(*_pick_strongest(files)) | dict(seed=seed) | (_pick_action(acts) if acts else {})
     e['attackers'] = {k: dict(test=r['cmap'], **r['budget']) for k, r in tried.items()}
     if named := {k: r['identity'] for k, r in tried.items() if r.get('identity')}:
         by = max(named, key=lambda k: named[k]['val'])
@@ -620,9 +648,10 @@ def _collect_cell(cell, seed, cfg): # an entry, or None while something is missi
 def _collect_audit(
     folder:str|Path, # of a study with `audit`
     cfg:StudyConfig, # as run
+    reads:tuple=('action', 'privacy'), # what was attacked
 )->dict: # method -> entries, one a seed that is done
     "Collect what the finished cells of an audit hold."
-    def entries(m): return [_collect_cell(Path(folder)/'runs'/f'{m}-{s}', s, cfg) for s in cfg.seeds]
+    def entries(m): return [_collect_cell(Path(folder)/'runs'/f'{m}-{s}', s, cfg, reads) for s in cfg.seeds]
     return {m: [e for e in entries(m) if e] for m in cfg.methods}
 
 # %% ../nbs/64_report.ipynb #aab8bb35
@@ -715,8 +744,9 @@ def write_audit(
         audit.json
     """
     out, cfg = Path(out), make_config(StudyConfig, upgrade(metrics['config']))
-    kept = {k: metrics[k] for k in ('config', 'videos', 'died', 'provenance', 'seconds')}
-    audit = kept | dict(methods=_collect_audit(out, cfg), data=data)
+    names = 'config', 'videos', 'stills', 'reads', 'died', 'provenance', 'seconds'
+    kept = {k: metrics[k] for k in names if k in metrics}
+    audit = kept | dict(methods=_collect_audit(out, cfg, metrics.get('reads', ('action', 'privacy'))), data=data)
     audit['verdict'] = _find_verdict(audit, frame := tidy(audit))
     write_json(out/'audit.json', audit)
     if len(frame):

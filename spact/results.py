@@ -240,31 +240,31 @@ def from_dict(cls:Result,
 
 # %% ../nbs/53_results.ipynb #b1a292eb
 def join_results(
-    action:Result|dict, # of the attack on the action, or its `to_dict`
+    action:Result|dict|None, # of the attack on the action, or its `to_dict`; None: no action is known
     privacy:Result|dict, # of the attack on the attributes
     seed:int, # of f_A and of the attackers
 )->dict: # one element of `methods` in metrics.json
     """Both attacks on one anonymizer as one entry.
 
     Parameters:
-        action: of the attack on the action, or its `to_dict`
+        action: of the attack on the action, or its `to_dict`; None: no action is known
         privacy: of the attack on the attributes
         seed: of f_A and of the attackers
 
     Returns:
         one element of `methods` in metrics.json
     """
-    action, privacy = (r.to_dict() if isinstance(r, Result) else r for r in (action, privacy))
-    a, b = action['budget'], privacy['budget']
+    action, privacy = (r.to_dict() if isinstance(r, Result) else r or {} for r in (action, privacy))
+    a, b = action.get('budget', {}), privacy['budget']
     budget = {k: {q: d[k] for q, d in (('top1', a), ('cmap', b)) if k in d} for k in a | b}
     named = [k for k in ('attacker', 'attackers') if k in action | privacy]
     both = {k: dict(action=action.get(k), privacy=privacy.get(k)) for k in named}
-    if 'interval' in action: both['interval'] = action['interval'] | privacy['interval']
+    if 'interval' in privacy: both['interval'] = action.get('interval', {}) | privacy['interval']
     return dict(seed=seed) | action | privacy | both | dict(budget=budget, converged=all(budget['converged'].values()))
 
 def _split_results(
     entry:dict, # an element of `methods` in metrics.json
-)->tuple[Result,Result]: # of the attack on the action, and of that on the attributes
+)->tuple: # a `Result` of the attack on the action, if there was one, and one of that on the attributes
     "Both attacks of an entry."
     def part(reads, metric, own, other):
         budget = {k: v[metric] for k, v in entry.get('budget', {}).items() if metric in v}
@@ -275,7 +275,8 @@ def _split_results(
         return Result.from_dict(rest | dict(budget=budget, interval=ends) | recipe, reads)
     act = 'top1', 'top1_chance', 'per_class'
     read = 'cmap', 'chance', 'f1', 'f1_chance', 'threshold', 'n', 'excluded', 'per_attribute', 'groups'
-    return part('action', 'top1', act, read), part('privacy', 'cmap', read, act)
+    privacy = part('privacy', 'cmap', read, act)
+    return (part('action', 'top1', act, read), privacy) if 'top1' in entry else (privacy,)
 
 # %% ../nbs/53_results.ipynb #3d5050b9
 def _name_rows(who, row, r): # of an attribute that names persons, see `spact.metrics.name_people`
@@ -315,10 +316,10 @@ def _row(reads, quantity, d, known=None, **where): # `d`: a number as an audit k
     return dict(reads=reads, group='', attribute='', quantity=quantity, attacker='usual') | own | rule | where
 
 def _read_rows(e): # of the attackers that read actions and attributes
-    leak, act, tried = e['leak'], e['action'], e['attackers']
+    leak, act, tried = e['leak'], e.get('action'), e['attackers']
     done, chance = all(a['converged'] for a in tried.values()), leak['chance']
-    rows = [_row('privacy', 'cmap', leak, done, attacker='strongest'),
-            _row('action', e['metric'], act, attacker=act['attacker'])]
+    rows = [_row('privacy', 'cmap', leak, done, attacker='strongest')]
+    if act: rows.append(_row('action', e['metric'], act, attacker=act['attacker']))
     rows += [_row('privacy', 'ap', d, done, attribute=a, attacker=d['attacker']) for a, d in e['attributes'].items()]
     rows += [_row('privacy', 'cmap', dict(d, mean=d['test'], chance=chance), attacker=a) for a, d in tried.items()]
     if who := e.get('identity'):

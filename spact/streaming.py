@@ -17,12 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
-from tqdm import tqdm
 from .bank import read_video, resize_frames
 from .config import EngineConfig, Reading
 from .core import generator
 from .errors import BadInput, SpactError, VideoError
-from .files import atomic
+from .files import atomic, follow
 from .game import Engine
 from .manifest import Manifest
 from .precision import Precision, keep_freed
@@ -187,7 +186,7 @@ def open_videos(
     rows, lengths, skipped = [], [], []
     with ThreadPoolExecutor(workers) as pool:
         found = zip(manifest.rows, pool.map(look, manifest.rows))
-        for r, n in tqdm(found, 'look', len(manifest), unit='video', disable=not progress):
+        for r, n in follow(found, 'look', len(manifest), progress=progress):
             if isinstance(n, int):
                 rows.append(r)
                 lengths.append(min(-(-n//reading.every), reading.max_frames or n))

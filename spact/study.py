@@ -123,7 +123,7 @@ class _Step(NamedTuple):
     @property
     def what(self)->str: # such as `privacy`
         "What is done to one f_A."
-        parts = () if self.kind=='learn' else dict.fromkeys(map(str, self.on))
+        parts = () if self.kind=='learn' else dict.fromkeys(str(q) for q in self.on if not q.is_own)
         return '-'.join(filter(None, [self.kind, '-to-'.join(parts), self.attacker*(self.attacker!='usual')]))
 
     def out(self,
@@ -140,10 +140,10 @@ def _choose_parts(
 )->tuple: # what f_A and f_T learn from; and f_B, or None where it is the same
     "Choose the parts that an f_A depends on."
     g = vary_game(cfg.game, method)
-    is_apart = g.objective=='supervised' or (g.views=='augment' and p.fb.data!=p.fa.data)
+    is_apart = p.fb.data=='stills' or g.objective=='supervised' or (g.views=='augment' and p.fb.data!=p.fa.data)
     return p.fa, p.fb if method!='noisy' and is_apart else None
 
-def _name_game(parts): return '+'.join(str(q) for q in parts if q) # of `_choose_parts`
+def _name_game(parts): return '+'.join(str(q) for q in parts if q and not q.is_own) # of `_choose_parts`
 
 def _list_attacks(
     kind:str, # 'action' or 'privacy'
@@ -185,7 +185,8 @@ def _list_steps(
         for m in (m for m in cfg.methods if m in LEARNED): steps += _list_games(chosen, cfg, m, s)
         for m in sorted(cfg.methods, key=lambda m: m in LEARNED):
             steps += [t for ts in _list_cell(chosen, cfg, m, s).values() for t in ts]
-            if cfg.audit: steps += [_Step('undo', m, s), _Step('link', m, s)]
+            on = next((t.on for t in reversed(steps) if t.kind=='privacy'), ()) # an audit is of one manifest
+            if cfg.audit: steps += [_Step(k, m, s, on=on) for k in ('undo', 'link')]
     return list(dict.fromkeys(steps))
 
 # %% ../nbs/62_study.ipynb #803b48cc
@@ -209,6 +210,21 @@ def _estimate_cost(
 # %% ../nbs/62_study.ipynb #00886bf2
 def _get_device(): return 'cuda' if torch.cuda.is_available() else 'cpu' # that a task of this process trains on
 
+def fit_stills(
+    game:GameConfig, # that f_B is shown single pictures in
+    crops:bool=True, # two crops of each are a pair, as in the release (Sec. 4.2); False: only where `game` says so
+)->GameConfig: # the same game, as far as pictures allow it
+    """Choose what f_B compares where a video has one frame only.
+
+    Parameters:
+        game: that f_B is shown single pictures in
+        crops: two crops of each are a pair, as in the release (Sec. 4.2); False: only where `game` says so
+
+    Returns:
+        the same game, as far as pictures allow it
+    """
+    return replace(game, short='clamp', views='augment' if crops and game.views=='frames' else game.views)
+
 def _place(data): # its clips are handed out where tasks train
     moved = {k: s._replace(bank=s.bank.to(_get_device())) for k, s in zip(SPLITS, data)}
     return data._replace(**moved)
@@ -220,7 +236,7 @@ def _learn(run, step, data, shown, cfg, source, report): # leaves an f_A in its 
         data = _place(data)
         fa = train_noisy_features(*data[:2], game, step.seed, on_step=lambda k, n, losses: report(k/n), engine=engine)
         return save_anonymizer(run/'fa.safetensors', fa)
-    if int((shown or data).train.bank.n_frames.min())==1: game = replace(game, short='clamp')
+    if int((shown or data).train.bank.n_frames.min())==1: game = fit_stills(game, cfg.stills is not None)
     (a, b, *_), seen = _place(data), _place(shown)[:2] if shown else None
     def on_progress(stage, share): report(share if stage=='game' else 0)
     train(run, a, b, game, step.seed, seen, engine, source, on_progress)
@@ -252,6 +268,7 @@ def _examine(out, step, data, shown, cfg, report): # undoes or links what is sha
         with atomic(out.with_suffix('.npz')) as f:
             np.savez_compressed(f, **{k: b.frames[at].numpy() for k, b in banks.items()})
     found = evaluate_undo(data, shown, cfg.attack, step.seed, step_done, keep)
+    if int(data.test.bank.n_frames.max())==1: return found # pictures do not flicker
     return found | dict(flicker=measure_flicker(data.test.bank, shown.test.bank))
 
 # %% ../nbs/62_study.ipynb #02377d53
@@ -261,7 +278,7 @@ def _work(folder, report, step, cfg): # of a task
     def load(*parts): return load_data(folder/'cache', *parts, people=people)
     if step.kind=='learn':
         source, fb = read_json(folder/'study.json')['source'], parts[1] if step.on else None
-        if step.on: source = source | dict(data={q.key: source['data'][q.key] for q in step.on if q})
+        if 'data' in source: source = source | dict(data={q.key: source['data'][q.key] for q in step.on if q})
         _learn(run, step, load(parts[0]), load(fb) if fb else None, cfg, source, report)
         result = {}
     else:
@@ -336,15 +353,16 @@ def _read_answers(
     return scores, truth.long() if truth.ndim==1 else unpack_truth(truth)
 
 # %% ../nbs/62_study.ipynb #04c7f73c
-def _collect_own(folder, cfg): # `methods` and `areas` of metrics.json
+def _collect_own(folder, p, cfg): # `methods` and `areas` of metrics.json
     methods, kept = {m: [] for m in cfg.methods}, {m: [] for m in cfg.methods}
     for m, s in ((m, s) for m in cfg.methods for s in cfg.seeds):
-        found = [_find_strongest(folder, steps, cfg.insist) for steps in _list_cell(dict(own=OWN), cfg, m, s).values()]
+        found = [_find_strongest(folder, steps, cfg.insist) for steps in _list_cell(dict(own=p), cfg, m, s).values()]
         if None in found: continue
-        (action, fa), (privacy, fb) = found
-        methods[m].append(join_results(action, privacy, s))
-        if None not in (answers := (_read_answers(fa), _read_answers(fb))): kept[m].append(Answers(*answers))
-    return dict(methods=methods, areas=bootstrap_areas(kept))
+        results, files = zip(*found)
+        methods[m].append(join_results(results[0] if len(results)==2 else None, results[-1], s))
+        answers = [a for a in map(_read_answers, files) if a]
+        if len(answers)==2: kept[m].append(Answers(*answers))
+    return dict(methods=methods, areas=bootstrap_areas(kept, paired=p.fa.data==p.fb.data))
 
 def _collect_protocols(folder, chosen, cfg): # `protocols` of metrics.json
     found = {n: {k: {m: [] for m in cfg.methods} for k in p.attacks} for n, p in chosen.items()}
@@ -354,7 +372,8 @@ def _collect_protocols(folder, chosen, cfg): # `protocols` of metrics.json
     return dict(protocols=found)
 
 def _collect(folder, chosen, cfg, steps): # with `died` and `seconds`
-    found = _collect_own(folder, cfg) if OWN in chosen.values() else _collect_protocols(folder, chosen, cfg)
+    own = chosen.get('own')
+    found = _collect_own(folder, own, cfg) if own else _collect_protocols(folder, chosen, cfg)
     graves = {t.run: folder/'runs'/t.run/'collapse.json' for t in steps}
     died = {run: read_json(p)['why'] for run, p in graves.items() if p.exists()}
     done = [t for t in steps if t.run not in died and t.out(folder).exists()]
@@ -423,6 +442,7 @@ def describe_source(
     r = cfg.reading
     how = dict(size=r.size, every=r.every, max_frames=r.max_frames) | (dict(fit=r.fit) if r.fit!='squeeze' else {})
     if cfg.readings: how['readings'] = {k: asdict(v) for k, v in sorted(cfg.readings.items())}
+    if cfg.stills: how['stills'] = _digest_table(cfg.stills)
     if not isinstance(source, Official): return dict(digest=_digest_table(source), **how, split_column=cfg.split_column)
     return how | dict(division=source.division, data={k: fingerprint(m) for k, m in held.items()})
 
@@ -450,7 +470,7 @@ def _describe(source, cfg, chosen, held): # a study.json
 
 def _fix(cfg, source, free): # what may not change
     fixed = {k: v for k, v in asdict(cfg).items() if k not in free}
-    fixed['reading'].pop('on_error')
+    del fixed['reading']['on_error'], fixed['stills'] # of the table, its digest is compared
     return fixed | dict(precision=cfg.engine.precision), {k: v for k, v in source.items() if k!='data'}
 
 def _list_free(folder, before): # the choices that a study may grow by
@@ -490,7 +510,10 @@ def _begin(folder, wanted, cfg): # refuses a folder of another study; -> a study
     return _grow(held, before, wanted, cfg)
 
 # %% ../nbs/62_study.ipynb #a208c247
-def _check_readings(cfg, held): # refuses a data set that is not there
+def _check_readings(cfg, held): # refuses a data set that is not there, and a game without actions
+    if learned := [m for m in cfg.methods if m in LEARNED and 'own' in held and not held['own'].actions]:
+        raise BadInput(f'{held["own"].source}: has no column action, and f_A of {learned[0]} learns to keep it; name '
+                       'other methods, or a model that was trained elsewhere')
     names = {k.partition('-without-')[0] for k in held}
     for n in cfg.readings:
         if n not in names: raise BadInput(f'readings: no data set {n!r} here, there are {", ".join(sorted(names))}')
@@ -500,7 +523,7 @@ def _check_published(cfg, held): # refuses before the work begins what would fai
         rows = [r for r in m.rows if r['split'] in SPLITS]
         for fa in (open_method(Path(), n, cfg) for n in cfg.others):
             if isinstance(fa, Released): fa.check(rows)
-        if cfg.audit: name_units(m, cfg.identity)
+        if cfg.audit and m.columns: name_units(m, cfg.identity)
 
 # %% ../nbs/62_study.ipynb #6d790412
 def _decode(workers, folder, held, cfg, progress): # -> key -> split -> `Bank`
@@ -516,12 +539,16 @@ def _decode(workers, folder, held, cfg, progress): # -> key -> split -> `Bank`
         banks.setdefault(k, {})[s] = attach_people(bank, people, folder/place) if people else bank
     return banks
 
+def _print_notes(held): # what reading the tables decided
+    for note in (n for m in held.values() for n in m.notes): print(note, file=sys.stderr)
+
 def _sum_up(official, held, banks): # of the videos, for metrics.json
     every = [b for bs in banks.values() for b in bs.values()]
     videos = {k: {s: len(b) for s, b in bs.items()} for k, bs in banks.items()}
     notes = [f'{k}: {note}' for k, m in held.items() for note in m.notes]
     if official: found = dict(notes=[n.replace(f'{official.root}/', '') for n in notes], videos=videos)
-    else: found = dict(videos=videos['own'])
+    else: found = dict(videos=videos['own']) | {k: n for k, n in videos.items() if k=='stills'}
+    if not official and not held['own'].actions: found['reads'] = ['privacy']
     return found | dict(skipped=[line for b in every for line in b.skipped], unseen=describe_unseen(every))
 
 # %% ../nbs/62_study.ipynb #d348a3a1
@@ -530,7 +557,8 @@ def _conclude(folder, cfg, chosen, videos, n, times): # -> metrics.json, as writ
     steps += _list_unsettled(folder, _list_cells(chosen, cfg), cfg)
     found = _collect(folder, chosen, cfg, steps)
     seconds = dict(decode=round(times[1]-times[0], 1)) | found['seconds'] | dict(all=round(time.time()-times[0], 1))
-    places = dict(model=cfg.model and Path(cfg.model).name, others={m: Path(p).name for m, p in cfg.others.items()})
+    places = dict(model=cfg.model and Path(cfg.model).name, others={m: Path(p).name for m, p in cfg.others.items()},
+                  stills=cfg.stills and find_table(cfg.stills).name)
     peaks = [read_json(t.out(folder))['peak_memory_mb'] for t in steps if t.out(folder).exists()]
     metrics = dict(config=asdict(cfg) | places, source=held['source'], model=held['model'], **videos)
     metrics |= dict(peak_memory_mb=round(get_peak_memory_mb() + n*max(peaks, default=0)),
@@ -540,7 +568,8 @@ def _conclude(folder, cfg, chosen, videos, n, times): # -> metrics.json, as writ
 
 def _anchor(cfg): # the same, for a task that may run elsewhere: no path depends on the working directory
     def whole(path): return str(Path(path).resolve())
-    return replace(cfg, model=cfg.model and whole(cfg.model), others={m: whole(p) for m, p in cfg.others.items()})
+    return replace(cfg, model=cfg.model and whole(cfg.model), others={m: whole(p) for m, p in cfg.others.items()},
+                   stills=cfg.stills and whole(cfg.stills))
 
 # %% ../nbs/62_study.ipynb #cc425c02
 def _find_short(
@@ -747,10 +776,10 @@ def run_study(
         metrics.json, with all that the folder holds
     """
     folder, began = Path(folder), time.time()
-    chosen, held, official = read_source(source, _check_study(cfg).attributes, cfg.split_column)
+    chosen, held, official = read_source(source, _check_study(cfg).attributes, cfg.split_column, cfg.stills)
     _check_readings(cfg, held)
     for n, p in chosen.items() if official else (): check_protocol(n, p, held)
-    for note in held['own'].notes if progress and not official else (): print(note, file=sys.stderr)
+    _print_notes(held if progress and not official else {})
     whole = _begin(folder, _describe(source, cfg, chosen, held), cfg)
     if cfg.reading.on_error=='raise': _check_published(cfg, held)
     _check_fit(folder, chosen, cfg, held, Workers(workers).n or 1, progress)
@@ -859,7 +888,7 @@ def plan_study(
     Returns:
         `print` it
     """
-    chosen, held, official = read_source(source, _check_study(cfg).attributes, cfg.split_column)
+    chosen, held, official = read_source(source, _check_study(cfg).attributes, cfg.split_column, cfg.stills)
     _check_readings(cfg, held)
     for n, p in chosen.items() if official else (): check_protocol(n, p, held)
     place, steps, meter = Path(folder or '.'), _list_steps(chosen, cfg), _Paces(cfg, held)

@@ -104,7 +104,8 @@ class _Bar:
     def __init__(self, tasks, progress):
         self.costs, self.shares = {t.name: t.cost for t in tasks}, {}
         self.total, self.over = sum(self.costs.values()) or 1., set()
-        self.bar = tqdm(total=100, disable=not progress, bar_format=_format)
+        self.logs, self.began = progress and not sys.stderr.isatty(), time.monotonic()
+        self.bar = tqdm(total=100, disable=self.logs or not progress, bar_format=_format)
 
     def report(self, name, share): # as a task does
         if name in self.costs: self.shares[name] = max(share, self.shares.get(name, 0))
@@ -112,6 +113,7 @@ class _Bar:
     def close(self, name): # a task is over, whatever became of it
         self.over.add(name)
         self.report(name, 1.)
+        if self.logs: print(f'{name}: after {time.monotonic()-self.began:.0f} s', file=sys.stderr)
 
     def show(self, waits=''):
         at_work = [n for n in self.shares if n not in self.over]
@@ -286,6 +288,7 @@ class Workers:
         workers:int|None=None, # processes of this machine; 0: this one; None: one a core, but at most 4 [S]
         scheduler:str|None=None, # address of a Dask scheduler; None: `workers`
     ):
+        if not 0<=(workers or 0)<=256: raise BadInput(f'workers: from 0 to 256 processes, not {workers}')
         self.n = min(get_hardware()['cores'], 4) if workers is None else workers
         self.scheduler, self.client, self.stack = scheduler, None, contextlib.ExitStack()
 

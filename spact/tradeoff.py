@@ -58,11 +58,11 @@ def _mean(x): return mean(v) if (v := x.dropna().tolist()) else math.nan # to th
 
 def _std(x): return stdev(v) if len(v := x.dropna().tolist())>1 else math.nan
 
-def _summarize_one(name, rows):
+def _summarize_one(name, rows, asked): # `asked`: 'top1' and 'cmap', or 'cmap' alone
     found = dict(n=rows.seed.nunique())
     for key, r in rows.groupby('key', sort=False):
         found |= {key: _mean(r.value), f'{key}_std': _std(r.value), f'{key}_chance': _mean(r.chance)}
-    lacks = [k for k in ('top1', 'cmap', 'top1_chance', 'cmap_chance') if math.isnan(found.get(k, math.nan))]
+    lacks = [k for k in (*asked, *(f'{q}_chance' for q in asked)) if math.isnan(found.get(k, math.nan))]
     if len(rows) and lacks:
         raise BadInput(f'results of {name!r} lack {", ".join(lacks)}: both attacks and their chance are needed')
     return found | dict(bounds=tuple(rows.key[~rows.converged].unique()))
@@ -82,7 +82,9 @@ def summarize(
         a row a method: `n` seeds, each score, its `_std` and `_chance`; `kept`, `removed`, `area`, `bounds`
     """
     rows = _choose(frame)
-    found = pd.DataFrame({m: _summarize_one(m, rows[rows.method==m]) for m in _names(frame)}).T.infer_objects()
+    asked = ('top1', 'cmap') if (rows.reads=='action').any() else ('cmap',)
+    found = pd.DataFrame({m: _summarize_one(m, rows[rows.method==m], asked) for m in _names(frame)}).T.infer_objects()
+    if 'top1' not in asked: found = found.assign(top1=math.nan, top1_std=math.nan, top1_chance=math.nan)
     pairs = found[['top1', 'top1_chance', 'cmap', 'cmap_chance']].astype(float)
     raw = pairs.reindex([baseline]).iloc[0] # NaN where it was not run
     found['kept'] = [1-relative_drop(r.top1, raw.top1, r.top1_chance) for r in pairs.itertuples()]
@@ -102,6 +104,8 @@ def _marks(name, r, baseline, raw_open): # of kept, removed and area: the baseli
     if name==baseline: return '', '', ''
     def mark(k, sign): return '≈ ' if k in raw_open else sign if k in r.bounds else ''
     return mark('top1', '≥ '), mark('cmap', '≤ '), '≈ ' if {*r.bounds, *raw_open} & {'top1', 'cmap'} else ''
+
+def _is_acted(table): return bool(table.top1.notna().any()) # whether the action was attacked
 
 def _keys(table): # scores in a summary
     return [c for c in table.columns if f'{c}_chance' in table.columns]
@@ -135,7 +139,8 @@ def tabulate_summary(
     last = ['*chance*', '', chance['top1'], '0 %', chance['cmap'], '100 %', '', *(chance[k] for k in keys)]
     heads = ['method', 'seeds', 'top-1 ↑', 'kept ↑', 'cMAP ↓', 'removed ↑', 'area ↑']
     heads += [_HEADS.get(k, f'{k.partition(".")[2]} ↓') for k in keys]
-    return pd.DataFrame([*(row(*r) for r in table.iterrows()), last], columns=heads)
+    found = pd.DataFrame([*(row(*r) for r in table.iterrows()), last], columns=heads)
+    return found if _is_acted(table) else found.drop(columns=['top-1 ↑', 'kept ↑', 'area ↑'])
 
 # %% ../nbs/55_tradeoff.ipynb #a44d0336
 def explain_marks(
@@ -151,8 +156,9 @@ def explain_marks(
     """
     few = int(frame.few.max()) if 'few' in frame else 0
     some = f' Where {few} validation videos were too few to tell whether longer training reads more, it is one, too.'
-    text = ("Percent, mean ± standard deviation over seeds. *kept*, *removed*: share of the baseline's score "
-            'above chance. *area* = kept × removed: 0 for raw video and for a black screen, 1 for the ideal.')
+    both = _is_acted(summarize(frame))
+    text = (f"Percent, mean ± standard deviation over seeds. {'*kept*, '*both}*removed*: share of the baseline's score "
+            'above chance.' + ' *area* = kept × removed: 0 for raw video and for a black screen, 1 for the ideal.'*both)
     if 'named' in set(frame.quantity):
         text += (' *named right*: the share of test videos whose person is recognised. *per attribute*: average '
                  'precision, mean over attributes; in cMAP each person counts as an attribute of its own.')
@@ -227,7 +233,8 @@ def tabulate_convergence(
             if bad and few: verdict = f'too few validation videos to tell ({few})'
             found.append([method, '–' if pd.isna(seed) else seed, pair(at, 'top1'), pair(at, 'cmap'), verdict])
     heads = [f'{q}, half → full budget' for q in ('top-1', 'cMAP')]
-    return pd.DataFrame(found, columns=['method', 'seed', *heads, 'converged'])
+    found = pd.DataFrame(found, columns=['method', 'seed', *heads, 'converged'])
+    return found if (rows.reads=='action').any() else found.drop(columns=heads[0])
 
 # %% ../nbs/55_tradeoff.ipynb #0f6c3772
 def bootstrap_scores(
@@ -322,7 +329,8 @@ def tabulate_intervals(
         if math.isnan(r.area): return '–'
         return f'{r.area:.2f}' + ('' if math.isnan(r.area_low) else f' [{r.area_low:.2f}, {r.area_high:.2f}]')
     found = [[m, *(cell(m, k) for k in ('top1', 'cmap', 'f1')), area(r)] for m, r in table.iterrows()]
-    return pd.DataFrame(found, columns=['method', 'top-1 ↑', 'cMAP ↓', 'F1 ↓', 'area ↑'])
+    found = pd.DataFrame(found, columns=['method', 'top-1 ↑', 'cMAP ↓', 'F1 ↓', 'area ↑'])
+    return found if _is_acted(summarize(frame)) else found.drop(columns=['top-1 ↑', 'area ↑'])
 
 # %% ../nbs/55_tradeoff.ipynb #fa0d569e
 def _points(frame): # percent: one row a method and seed, and one a method
@@ -346,6 +354,22 @@ def _panel(ax, seeds, means, colors):
     ax.set(xlabel='← leaks less    privacy cMAP (%)', ylabel='action top-1 (%)    recognizes more →')
     sns.despine(ax=ax)
 
+# %% ../nbs/55_tradeoff.ipynb #efec8bec
+def _plot_leaks(table, title): # one panel, where no action was attacked: a line a method
+    import seaborn as sns
+    fig, ax = plt.subplots(figsize=(6, .9+.35*len(table)), dpi=80, layout='constrained')
+    cmap, std = (100*table[k].astype(float).to_numpy() for k in ('cmap', 'cmap_std'))
+    sns.scatterplot(x=cmap, y=list(table.index), s=56, linewidth=0, ax=ax)
+    ax.errorbar(cmap, range(len(table)), xerr=std, fmt='none', capsize=2, lw=1)
+    ax.axvline(100*table.cmap_chance.mean(), ls=':', lw=1.2, color='.4', label='chance')
+    title = title.replace('up and to the', 'to the')
+    ax.set(xlim=(0, 102), xlabel='← leaks less    privacy cMAP (%)', ylabel='', title=title)
+    ax.legend(frameon=False, fontsize=8)
+    ax.margins(y=.25)
+    sns.despine(ax=ax)
+    plt.close(fig)
+    return fig
+
 # %% ../nbs/55_tradeoff.ipynb #373082ad
 def plot_tradeoff(
     frame:pd.DataFrame, # tidy results
@@ -361,7 +385,9 @@ def plot_tradeoff(
         two panels: from chance to perfect, and the same points closer
     """
     import seaborn as sns
-    (seeds, means), table = _points(frame), summarize(frame)
+    table = summarize(frame)
+    if not _is_acted(table): return _plot_leaks(table[table.n>0], title)
+    seeds, means = _points(frame)
     colors = dict(zip(table.index, sns.color_palette('tab10' if len(table)<11 else 'husl', len(table))))
     fig, (whole, close) = plt.subplots(1, 2, figsize=(8, 3.8), dpi=80, layout='constrained')
     for ax in (whole, close): _panel(ax, seeds, means, colors)

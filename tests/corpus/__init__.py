@@ -1,9 +1,9 @@
 """Damaged and hostile inputs, made here, and what `spact` does with each of them.
 
 `python -m tests.corpus FOLDER` makes them (videos, tables, models, begun, places: name some, or all are made), hands
-each to the program in a process of its own with a limit in time, memory and size of files, and prints how many of each
-kind there were. What may happen is a whole result (exit code 0), or one line that names the file (2; 1 where others
-were done) and no result. Whatever else happens is listed, and ends with 1."""
+them to the program, up to eight to a process with limits in time, memory and size of files, and prints how many of
+each kind there were. What may happen is a whole result (exit code 0), or one line that names the file (2; 1 where
+others were done) and no result. Whatever else happens is listed, and ends with 1."""
 from typing import NamedTuple
 
 import torch

@@ -1,7 +1,9 @@
-"""Hands each input to the program, and says what happens: python -m tests.corpus FOLDER [PART ...]"""
+"""Hands each input to the program, and says what happens: python -m tests.corpus FOLDER [--few] [PART ...]"""
+import gc
 import os
 import re
 import resource
+import select
 import shlex
 import shutil
 import signal
@@ -35,22 +37,25 @@ def kill_in(where):
     for owner in [place] if place.__dict__.get(name) else classes: setattr(owner, name, die)
 
 
-def become_program(case, argv, log):
-    "In a process of its own: limit it, and be `spact`"
-    for fd in (1, 2): os.dup2(log[fd-1], fd)
+def become_program(jobs, done):
+    "In a process of its own: limit it, be `spact` for one case after another, and write each exit code into `done`"
     used = int(Path('/proc/self/statm').read_text().split()[0])*resource.getpagesize()
-    limits = {resource.RLIMIT_AS: used+MEMORY, resource.RLIMIT_FSIZE: case.grow, resource.RLIMIT_CPU: CPU}
-    for what, most in (limits | {resource.RLIMIT_CORE: 0}).items(): resource.setrlimit(what, (most, most))
-    if case.dies: kill_in(case.dies)
-    sys.argv, code = ['spact', *argv], 0
-    try: cli.main()
-    except SystemExit as e: code = e.code or 0
-    except BaseException:
-        traceback.print_exc()
-        code = 99
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    limits = {resource.RLIMIT_AS: used+MEMORY, resource.RLIMIT_CPU: CPU, resource.RLIMIT_CORE: 0}
+    for what, most in limits.items(): resource.setrlimit(what, (most, most))
+    for case, argv, log in jobs:
+        for fd in (1, 2): os.dup2(log[fd-1], fd)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (case.grow, resource.RLIM_INFINITY))
+        if case.dies: kill_in(case.dies)
+        sys.argv, code = ['spact', *argv], 0
+        try: cli.main()
+        except SystemExit as e: code = e.code or 0
+        except BaseException:
+            traceback.print_exc()
+            code = 99
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.write(done, bytes([code]))
+    os._exit(0)
 
 
 def find_unfinished(case, code, out):
@@ -76,40 +81,79 @@ def judge(case, code, err, out):
     return find_unfinished(case, code, out)
 
 
-def handle(case, folder):
-    "Run one case, and judge it"
-    out = folder/'out'
-    out.mkdir(parents=True)
-    argv = [a.replace('OUT', str(out)) for a in case.argv]
-    log = [os.open(folder/name, os.O_RDWR | os.O_CREAT) for name in ('stdout', 'stderr')]
-    if not (pid := os.fork()): become_program(case, argv, log)
-    end = time.monotonic() + WALL
-    while not (done := os.waitpid(pid, os.WNOHANG))[0]:
-        if time.monotonic() > end:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            return 'hangs'
-        time.sleep(.002)
-    for fd in log: os.close(fd)
-    return judge(case, os.waitstatus_to_exitcode(done[1]), (folder/'stderr').read_text(errors='replace'), out)
+def hand_over(jobs):
+    "Exit codes of cases that share a process; where it ends before the last of them, what ended it is the last code"
+    (r, w), codes, end = os.pipe(), b'', time.monotonic() + WALL
+    if not (pid := os.fork()): become_program(jobs, w)
+    os.close(w)
+    while len(codes) < len(jobs) and select.select([r], [], [], max(0, end-time.monotonic()))[0]:
+        if not (part := os.read(r, 99)): break
+        codes += part
+    if time.monotonic() > end: os.kill(pid, signal.SIGKILL)
+    ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(r)
+    return [*codes] + [ended]*(len(codes) < len(jobs))
 
 
-def run(root, *parts):
+def handle(cases, root):
+    "Run some cases, a process for all of them, and judge each"
+    jobs, codes = [], []
+    for i, case in enumerate(cases):
+        out = root/f'{i}'/'out'
+        out.mkdir(parents=True)
+        log = [os.open(root/f'{i}'/name, os.O_RDWR | os.O_CREAT) for name in ('stdout', 'stderr')]
+        jobs.append((case, [a.replace('OUT', str(out)) for a in case.argv], log))
+    while len(codes) < len(jobs): codes += hand_over(jobs[len(codes):]) # one that dies does not take others along
+    for fd in (fd for *_, log in jobs for fd in log): os.close(fd)
+    for i, (case, code) in enumerate(zip(cases, codes, strict=True)):
+        folder = root/f'{i}'
+        yield case, judge(case, code, (folder/'stderr').read_text(errors='replace'), folder/'out')
+    shutil.rmtree(root)
+
+
+def share(cases, n=8):
+    "Cases that may share a process; one that is killed, or meets a full disk, has its own"
+    group = []
+    for case in cases:
+        is_alone = case.dies or case.grow < 1 << 30
+        if group and (is_alone or len(group) == n):
+            yield group
+            group = []
+        group.append(case)
+        if is_alone:
+            yield group
+            group = []
+    if group: yield group
+
+
+def pick_few(cases, least=4):
+    "A quarter of each kind, evenly spread over it, or `least` of a small one"
+    kinds, few = {}, []
+    for case in cases: kinds.setdefault(case.kind, []).append(case)
+    for found in kinds.values():
+        n = min(len(found), max(least, -(-len(found)//4)))
+        few += [found[i*len(found)//n] for i in range(n)]
+    return few
+
+
+def run(root, *parts, few=False):
     "Make the corpus, or some of its parts, and see what happens: kind -> number, and a line for each that went wrong"
     counts, wrong = Counter(), []
+    gc.freeze() # what is here before a process is split off stays one copy
     for part in parts or PARTS:
         room = root/part
         room.mkdir(parents=True)
-        for i, case in enumerate(list(PARTS[part](room))):
-            folder = root/'runs'/f'{part}{i}'
-            if why := handle(case, folder): wrong.append(f'{case.kind}: {shlex.join(case.argv)}: {why}')
-            shutil.rmtree(folder)
-            counts[case.kind] += 1
+        cases = list(PARTS[part](room))
+        for i, group in enumerate(share(pick_few(cases) if few else cases)):
+            for case, why in handle(group, root/'runs'/f'{part}{i}'):
+                if why: wrong.append(f'{case.kind}: {shlex.join(case.argv)}: {why}')
+                counts[case.kind] += 1
     return counts, wrong
 
 
 if __name__ == '__main__':
-    counts, wrong = run(Path(sys.argv[1]).absolute(), *sys.argv[2:])
+    parts = [a for a in sys.argv[2:] if a != '--few']
+    counts, wrong = run(Path(sys.argv[1]).absolute(), *parts, few=len(parts) < len(sys.argv[2:]))
     for w in wrong: print(w, '\n')
     kinds = ', '.join(f'{k} {n}' for k, n in counts.items())
     print(f'{sum(counts.values())} damaged and hostile inputs, {len(wrong)} handled badly: {kinds}')
