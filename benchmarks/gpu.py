@@ -134,7 +134,7 @@ def choose_size(device: str) -> Size:
         drawn = '--train', '480', '--val', '48', '--test', '48', '--size', '112', '--frames', '48'
         return Size(GameConfig.paper(augment='none'), 112, 8192, 5, drawn, ('--precision', 'bf16'))
     cfg = GameConfig.paper(augment='none', clips=2, pairs=2, n_frames=4)
-    drawn = '--train', '8', '--val', '2', '--test', '2', '--size', '32', '--frames', '8'
+    drawn = '--train', '24', '--val', '2', '--test', '8', '--size', '32', '--frames', '8' # fewer cannot be divided
     few = '--game.steps 2 --init-steps-a 1 --init-steps-t 1 --init-steps-b 1 --attack.steps-t 2 --attack.steps-b 2 '
     few += '--game.clips 2 --game.pairs 2 --game.n-frames 4 --game.short clamp --reading.size 32 '
     few += '--attack.n-frames 4 --attack.batch-t 2 --attack.batch-b 2 --attack.views 1'
