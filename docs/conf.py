@@ -1,15 +1,17 @@
 """The site: Sphinx reads the notebooks of nbs/ as they are, and nbdev's own processors run on each as it is read.
 
-    sphinx-build -q -W --keep-going -c docs nbs _docs/html
+    sphinx-build -q -W --keep-going -d _docs/trees -c docs nbs _docs/html
 """
 import ast
 import importlib
 import inspect
 import json
 import re
+import shutil
 import sys
 from dataclasses import is_dataclass
 from functools import reduce
+from html import escape
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -55,12 +57,16 @@ myst_heading_anchors = 3
 
 html_theme = 'furo'
 html_title = f'{CFG.title} {CFG.version}'
+HOST = f'{CFG.doc_host}{CFG.doc_baseurl}/'
+html_baseurl = HOST                           # every page names its address, and sitemap.xml lists them
 html_copy_source = False
 html_show_sourcelink = False
 mathjax = Path(importlib.import_module('sphinx-mathjax-offline').__file__).parent/'static/mathjax/tex-svg.js'
 html_static_path = ['_static', str(mathjax)]  # MathJax as one file, from PyPI: the site loads nothing from elsewhere
 mathjax_path = 'tex-svg.js'
 html_css_files = ['spact.css']
+html_js_files = ['spact.js']                  # tables that can be scrolled, the sidebar at the page that is open
+html_search_scorer = 'search_scorer.js'       # the page that is named like the query comes first
 html_favicon = '_static/favicon.svg'         # every browser asks for one
 
 # --- nbdev ------------------------------------------------------------------------------------------------------------
@@ -131,8 +137,10 @@ class Api:
         for k in ('outputs', 'execution_count', 'has_sd'): cell.pop(k, None)
 
 def text_of(cell, name):
-    "The text after the directive `name`, None without it"
-    return ' '.join(cell.directives_[f'{name}:']) if f'{name}:' in cell.directives_ else None
+    "The text after the directive `name`, without YAML's quotes; None without it"
+    if f'{name}:' not in cell.directives_: return None
+    text = ' '.join(cell.directives_[f'{name}:'])
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in '"\'' else text
 
 TAGS = {('echo', 'false'): 'remove-input', ('output', 'false'): 'remove-output', ('include', 'false'): 'remove-cell',
         ('code-fold', 'true'): 'hide-input'}
@@ -153,24 +161,51 @@ def lead(cell):
     "The line `> ...` under the title as a lead"
     if cell.cell_type == 'markdown': cell.source = re.sub(r'\A(# .+)\n+> (.+)', r'\1\n\n{.lead}\n\2', cell.source)
 
+PAGE_TYPE = 'application/vnd.spact.page+html'
 VIEW = 'application/vnd.jupyter.widget-view+json'
 NOTE = '<p class="needs-kernel">This control needs a running kernel: open the notebook in JupyterLab to use it.</p>'
 def views(cell):
     "A widget's own page where it left one, otherwise a note that it needs a kernel"
     for o in cell.get('outputs', []):
+        if PAGE_TYPE in o.get('data', {}): o['data'] = {'text/html': o['data'][PAGE_TYPE]}
         if VIEW in o.get('data', {}):
             o['data'].pop(VIEW)
             o['data'].setdefault('text/html', NOTE)
 
+# --- where a page's notebook is ---------------------------------------------------------------------------------------
+def places(docname):
+    "A line of links: the notebook on the code host, as a file, in Colab, and on Binder where it needs no GPU"
+    path = f'{Path(CFG.nbs_path).name}/{docname}.ipynb'
+    repo = f'{CFG.user}/{CFG.repo}'
+    found = {'GitHub': f'{CFG.git_url}/blob/{CFG.branch}/{path}', 'download': f'{HOST}{docname}.ipynb',
+             'Colab': f'https://colab.research.google.com/github/{repo}/blob/{CFG.branch}/{path}'}
+    if docname.startswith(('tutorials/', 'explore')):
+        found['Binder'] = f'https://mybinder.org/v2/gh/{repo}/{CFG.branch}?labpath={path}'
+    return '{.places}\nThis page is a notebook: ' + ' · '.join(f'[{k}]({v})' for k, v in found.items())
+
+def describe(raw):
+    "What a page is about: the line under its title"
+    first = ''.join(raw['cells'][0]['source']) if raw['cells'] else ''
+    m = re.search(r'^> (.+)', first, re.M)
+    return re.sub(r'[`*\[\]$\\]|\(https?:[^)]+\)', '', m[1]) if m else CFG.description
+
+DESCRIPTIONS = {} # docname -> one line
 procs = [populate_language, add_show_docs, strip_ansi, hide_line, filter_stream_, rm_header_dash, rm_export,
          clean_magics, hide_, Order, strip_hidden_metadata, Api, tags, links, lead, views]
 
 def read(app, docname, source):
     if not str(app.env.doc2path(docname)).endswith('.ipynb'): return
     raw = json.loads(source[0])
+    DESCRIPTIONS[docname] = describe(raw)
     nb = NBProcessor(nb=dict2nb({**raw, 'metadata': {}}), procs=procs, process=True).nb
     cells = [nb2dict(c) for c in nb.cells]
+    if docname.startswith('results/'): # what came out is what is looked for; the code is one click away
+        for c in cells:
+            if c['cell_type'] == 'code': c.setdefault('metadata', {}).setdefault('tags', ['hide-input'])
     if docname == root_doc: cells.append(nb2dict(mk_cell(toctree(), 'markdown')))
+    elif cells and cells[0]['cell_type'] == 'markdown':
+        head, lead_, rest = re.match(r'(# .+\n*)(\{\.lead\}\n.+\n*)?((?:.|\n)*)', cells[0]['source']).groups()
+        cells[0]['source'] = f'{head.rstrip()}\n\n{(lead_ or "").rstrip()}\n\n{places(docname)}\n\n{rest}'
     for i, c in enumerate(cells): c.setdefault('id', f'c{i}'); c.setdefault('metadata', {})
     source[0] = json.dumps({**raw, 'cells': cells})
 
@@ -186,16 +221,17 @@ def group_of(page):
     if page.parent.name: return FOLDERS[page.parent.name]
     return CHAPTERS[max(n for n in CHAPTERS if n <= int(page.name[:2]))]
 
+START = ['explore', root_doc, 'modules', 'commands'] # pages beside the chapters, in this order
 def toctree():
-    "The sidebar: the first page, then a group for every folder and every part of the book, chapters by name of module"
+    "The sidebar: where to start, then a group for every folder and every part of the book, each page by its title"
     root, pages = Path(CFG.nbs_path).resolve(), {g: [] for g in [*FOLDERS.values(), *CHAPTERS.values()]}
     for p in sorted(nbglob(as_path=True), key=lambda p: (FIRST.index(p.stem) if p.stem in FIRST else len(FIRST), p)):
         p = p.resolve().relative_to(root).with_suffix('')
-        if str(p) == root_doc: continue
-        pages[group_of(p)].append(f'{p.name[3:]} <{p.name}>' if re.match(r'\d\d_', p.name) else p.as_posix())
+        if str(p) not in START: pages[group_of(p)].append(p.as_posix())
     def tree(caption, entries):
         return '\n'.join(['```{toctree}', ':hidden:', f':caption: {caption}', '', *entries, '```'])
-    return '\n\n'.join([tree('Get started', [f'{CFG.title} <self>']), *(tree(g, ps) for g, ps in pages.items() if ps)])
+    start = ['What it is <self>' if p == root_doc else p for p in START]
+    return '\n\n'.join([tree('Get started', start), *(tree(g, ps) for g, ps in pages.items() if ps)])
 
 # --- pages of earlier versions ----------------------------------------------------------------------------------------
 MOVED = { # a page that others may link to -> the one that has its content
@@ -224,6 +260,34 @@ def redirect(app, failed):
         if not there.exists(): raise ValueError(f'{old} is redirected to {new}, which is no page')
         here.write_text(PAGE.format(title=f'{CFG.title}: {new}', to=f'{new}.html'), encoding='utf-8')
 
+# --- for search engines, links in chats, and lost readers -------------------------------------------------------------
+LOST = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Not found</title>
+<link rel="icon" href="data:,"><style>body {{ font: 1.1em system-ui; margin: 4em auto; max-width: 34em; padding: 0 1em;
+  color-scheme: light dark; }}</style></head>
+<body><h1>There is no such page</h1><p>It may have another name now: <a href="{host}">the first page</a>, and
+<a href="{host}search.html">the search</a>.</p></body></html>
+"""
+
+def describe_page(app, pagename, templatename, context, doctree):
+    "What others show of a page when it is linked to"
+    text = escape(DESCRIPTIONS.get(pagename, CFG.description))
+    title = escape(re.sub('<[^>]+>', '', context.get('title') or CFG.title))
+    card = f'{HOST}_static/card.png'
+    properties = dict(title=title, description=text, type='website', url=f'{HOST}{pagename}.html', image=card)
+    tags = ''.join(f'<meta property="og:{k}" content="{v}">\n' for k, v in properties.items())
+    context['metatags'] += f'<meta name="description" content="{text}">\n{tags}'
+
+def complete(app, failed):
+    "The notebooks beside their pages, a map of the site, and a page for addresses that lead nowhere"
+    if failed or app.builder.name != 'html': return
+    out, names = Path(app.outdir), sorted(app.env.all_docs)
+    for name in names: shutil.copy(app.env.doc2path(name), out/f'{name}.ipynb')
+    urls = ''.join(f'<url><loc>{HOST}{name}.html</loc></url>\n' for name in names)
+    space = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
+    (out/'sitemap.xml').write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset {space}>\n{urls}</urlset>\n')
+    (out/'404.html').write_text(LOST.format(host=HOST))
+
 def source_of(app, modname):
     "Where each symbol of a module of ours is, patched methods included (for viewcode)"
     if modname.split('.')[0] != LIB: return
@@ -244,4 +308,6 @@ def setup(app):
     app.connect('source-read', read)
     app.connect('viewcode-find-source', source_of)
     app.connect('build-finished', redirect)
+    app.connect('build-finished', complete)
+    app.connect('html-page-context', describe_page)
     return {'parallel_read_safe': True}

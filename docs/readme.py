@@ -40,9 +40,16 @@ for name, data in res['outputs'].items():
     pictures.mkdir(exist_ok=True)
     (cfg.config_path/name).write_bytes(data)
 md = re.sub(r'!\[\w+\]\((\S+?output_(\d+)_\d+\.\w+)\)', lambda m: f'![{alts.get(int(m[2]), "figure")}]({m[1]})', md)
-# links between notebooks, as they are from the root
+# what runs in a page only leads to the site; links between notebooks, as they are from the root
+md = md.replace('](explore.ipynb', f']({cfg.doc_host}{cfg.doc_baseurl}/explore.html')
 md = re.sub(r'\]\((?![a-z]+:|#|/|index_files)([^)]+)\)', rf']({cfg.nbs_path.name}/\1)', md)
 md = re.sub(r'[ \t]+$', '', md, flags=re.M)
 md = re.sub(r'\n{3,}', '\n\n', md).strip() + '\n'
 head = f'<!-- WARNING: made from {cfg.nbs_path.name}/{cfg.readme_nb} by docs/readme.py. DO NOT EDIT! -->\n\n'
+badges = {'tests': (f'{cfg.git_url}/actions/workflows/ci.yml/badge.svg', f'{cfg.git_url}/actions'),
+          'site': ('https://img.shields.io/badge/site-spact.github.io-blue', f'{cfg.doc_host}{cfg.doc_baseurl}/'),
+          'Python': (f'https://img.shields.io/badge/python-{"%20|%20".join(cfg.d["pythons"].split())}-blue', 'settings.ini'),
+          'licence': ('https://img.shields.io/badge/licence-Apache--2.0-blue', 'LICENSE')}
+line = ' '.join(f'[![{name}]({image})]({to})' for name, (image, to) in badges.items())
+md = re.sub(r'\A(# .+\n)', rf'\1\n{line}\n', md)
 (cfg.config_path/'README.md').write_text(head + md, encoding='utf-8')

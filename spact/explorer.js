@@ -5,42 +5,74 @@ function make(tag, props = {}, ...inside) {
   return e;
 }
 
-function field({ name, kind, options }, pick) { // a control, and how to set it
+function field({ name, kind, options }, pick) { // a control: its element, how to set it, how to switch it off
+  const why = make('small', { className: 'why' });
+  const off = inputs => reason => {
+    for (const e of inputs) e.disabled = !!reason;
+    why.textContent = reason;
+  };
   if (kind === 'checks') {
     const ticked = () => pick(options.filter((_, i) => boxes[i].checked));
     const boxes = options.map(() => make('input', { type: 'checkbox', onchange: ticked }));
     const labels = options.map((o, i) => make('label', {}, boxes[i], ' ' + o));
     return [make('fieldset', {}, make('legend', {}, name), ...labels),
-            chosen => boxes.forEach((b, i) => { b.checked = chosen.includes(options[i]); })];
+            chosen => boxes.forEach((b, i) => { b.checked = chosen.includes(options[i]); }), off([])];
   }
   if (kind === 'slider') {
     const now = make('b'), bar = make('input', { type: 'range', min: 0, max: options.length - 1, ariaLabel: name });
-    bar.oninput = () => pick(options[+bar.value]);
-    return [make('label', {}, make('span', {}, name + ' ', now), bar),
-            chosen => { bar.value = options.indexOf(chosen); bar.ariaValueText = now.textContent = String(chosen); }];
+    const start = make('button', { type: 'button', textContent: '▶', ariaLabel: `play ${name}` });
+    let clock;
+    const stop = () => { clearInterval(clock); clock = 0; start.textContent = '▶'; start.ariaLabel = `play ${name}`; };
+    const step = () => {
+      if (!bar.isConnected || +bar.value >= options.length - 1) return stop();
+      pick(options[+bar.value + 1]);
+    };
+    start.onclick = () => { // from the beginning when it is at the end
+      if (clock) return stop();
+      if (+bar.value >= options.length - 1) pick(options[0]);
+      start.textContent = '⏸'; start.ariaLabel = `pause ${name}`;
+      clock = setInterval(step, 700);
+    };
+    bar.oninput = () => { stop(); pick(options[+bar.value]); };
+    return [make('div', { className: 'slider' }, make('label', {}, make('span', {}, name + ' ', now), bar), start, why),
+            chosen => { bar.value = options.indexOf(chosen); bar.ariaValueText = now.textContent = String(chosen); },
+            off([bar, start])];
   }
   const list = make('select', { ariaLabel: name }, ...options.map(o => new Option(o)));
   list.onchange = () => pick(options[list.selectedIndex]);
-  return [make('label', {}, make('span', {}, name), list),
-          chosen => { list.selectedIndex = options.indexOf(chosen); }];
+  return [make('label', {}, make('span', {}, name), list, why),
+          chosen => { list.selectedIndex = options.indexOf(chosen); }, off([list])];
+}
+
+function linked(controls) { // what the address of the page asks of these controls: #rule=at most the gap&gap=31
+  const asked = new URLSearchParams(location.hash.slice(1)), found = {};
+  for (const { name, kind, options } of controls) {
+    if (!asked.has(name)) continue;
+    const words = asked.get(name).split('|'), known = options.filter(o => words.includes(String(o)));
+    if (kind === 'checks') found[name] = known;
+    else if (known.length) found[name] = known[0];
+  }
+  return found;
 }
 
 async function render({ model, el }) {
   const packed = new Blob([model.get('answers')]).stream().pipeThrough(new DecompressionStream('gzip'));
   const { texts, images, panels } = await new Response(packed).json();
-  const controls = model.get('controls'), names = model.get('panels');
+  const controls = model.get('controls'), names = model.get('panels'), first = { ...model.get('choice') };
   const options = Object.fromEntries(controls.map(c => [c.name, c.options]));
-  const pick = name => value => {
-    model.set('choice', { ...model.get('choice'), [name]: value });
+  function choose(some) {
+    model.set('choice', { ...model.get('choice'), ...some });
     model.save_changes();
-  };
-  const fields = controls.map(c => field(c, pick(c.name))), shown = [];
+  }
+  const fields = controls.map(c => field(c, value => { choose({ [c.name]: value }); note(); })), shown = [];
   const boxes = names.map(({ name, wide }) =>
     make('section', { className: 'panel ' + (wide ? 'wide' : ''), ariaLabel: name }));
   const says = make('p', { className: 'says' }), hint = model.get('hint');
+  const reset = make('button', { type: 'button', className: 'reset', textContent: 'reset' });
+  reset.onclick = () => { choose(first); note(); };
   const root = make('div', { className: 'spact-explorer', role: 'group', ariaLabel: model.get('title') },
     make('p', { className: 'title' }, model.get('title')),
-    make('div', { className: 'controls' }, ...fields.map(f => f[0])),
+    make('div', { className: 'controls' }, ...fields.map(f => f[0]), reset),
     make('div', { className: 'panels' }, ...boxes), says,
     make('p', { className: 'note' }, model.get('note')));
   says.setAttribute('aria-live', 'polite');
@@ -49,12 +81,20 @@ async function render({ model, el }) {
   const tell = e => { says.textContent = e?.target.closest('[data-says]')?.dataset.says ?? hint; };
   root.addEventListener('pointerover', tell); root.addEventListener('focusin', tell);
 
+  const place = (uses, choice) => uses.reduce((i, c) => i * options[c].length + options[c].indexOf(choice[c]), 0);
+  function idle({ name, kind }, choice) { // does no option of this control change anything now?
+    const using = names.map(({ uses }, k) => [uses, panels[k]]).filter(([uses]) => uses.includes(name));
+    return kind !== 'checks' && using.every(([uses, row]) =>
+      options[name].every(o => row[place(uses, { ...choice, [name]: o })] === row[place(uses, choice)]));
+  }
   function draw() {
     const choice = model.get('choice');
-    fields.forEach(([, set], i) => set(choice[controls[i].name]));
+    fields.forEach(([, set, off], i) => {
+      set(choice[controls[i].name]);
+      off(idle(controls[i], choice) ? 'makes no difference here' : '');
+    });
     names.forEach(({ uses }, k) => {
-      const at = uses.reduce((i, c) => i * options[c].length + options[c].indexOf(choice[c]), 0);
-      const text = texts[panels[k][at]];
+      const text = texts[panels[k][place(uses, choice)]];
       if (text === shown[k]) return;
       boxes[k].innerHTML = (shown[k] = text).replace(/\x01(\d+)\x01/g, (_, i) => images[i]);
     });
@@ -62,6 +102,13 @@ async function render({ model, el }) {
       for (const e of root.querySelectorAll(`[data-${name}]`))
         e.style.display = choice[name].includes(e.dataset[name]) ? '' : 'none';
   }
+  function note() { // on a page of its own the address follows, so that a view can be sent
+    if (!model.page) return;
+    const words = new URLSearchParams(location.hash.slice(1)), choice = model.get('choice');
+    for (const { name } of controls) words.set(name, [choice[name]].flat().join('|'));
+    history.replaceState(null, '', '#' + words);
+  }
+  if (model.page) Object.assign(model.get('choice'), linked(controls));
   model.on('change:choice', draw); draw(); tell(); el.append(root);
 }
 export default { render };

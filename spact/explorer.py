@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from itertools import product
+from pathlib import Path
 from string import Template
 from typing import NamedTuple
 import matplotlib.pyplot as plt
@@ -37,12 +38,14 @@ _PAGE = Template('''<style>$css</style><div class="spact-portable">$poster</div>
     set(k, v) { state[k] = v; for (const f of heard['change:' + k] || []) f(); },
     on(event, f) { (heard[event] ||= []).push(f); },
     off(event, f) { heard[event] = (heard[event] || []).filter(g => f && g !== f); },
-    save_changes() {}, send() {} };
+    save_changes() {}, send() {}, page: true };
   const code = URL.createObjectURL(new Blob([$esm], { type: 'text/javascript' })), el = document.createElement('div');
   await (await import(code)).default.render({ model, el });
   place.replaceChildren(el); // until here the poster is seen
 })(document.currentScript.previousElementSibling);
 </script>''')
+
+PAGE = 'application/vnd.spact.page+html' # the page in a stored output; what knows no such type shows the picture
 
 def _as_json(o): return json.dumps(o).replace('<', r'\u003c')
 
@@ -70,9 +73,23 @@ class Portable(anywidget.AnyWidget):
         """
         return ''
 
+    def picture(self)->str: # base64 of a PNG
+        """Draw what a reader of notebooks shows until the cell is run: the file `drawn`, or else the title.
+
+        Returns:
+            base64 of a PNG
+        """
+        if drawn := getattr(self, 'drawn', None): return b64encode(Path(drawn).read_bytes()).decode()
+        title, file = getattr(self, 'title', '') or type(self).__name__, io.BytesIO()
+        fig = Figure((7, 1.2), dpi=80)
+        fig.text(.02, .6, title, fontsize=13, fontweight='bold')
+        fig.text(.02, .25, 'Run this cell to use it, or open this page on the site.', fontsize=10)
+        fig.savefig(file, format='png', metadata=dict(Software=None))
+        return b64encode(file.getvalue()).decode()
+
     def _repr_mimebundle_(self, **kw):
         text = {'text/plain': type(self).__name__}
-        if os.environ.get('SPACT_STATIC'): return text | {'text/html': self.page()}, {}
+        if os.environ.get('SPACT_STATIC'): return text | {PAGE: self.page(), 'image/png': self.picture()}, {}
         data, meta = super()._repr_mimebundle_(**kw)
         return data | text, meta
 
@@ -253,11 +270,11 @@ def new_axes(
         in a figure of its own, without a background
     """
     with plt.rc_context(_LOOK):
-        fig, ax = plt.subplots(figsize=size, layout='constrained')
+        fig = Figure(size)
+        ax = fig.add_axes((.62/size[0], .5/size[1], 1-.77/size[0], 1-.85/size[1])) # room for words of 9 points
         ax.set(xlabel=xlabel, ylabel=ylabel)
         ax.set_title(title, loc='left', fontsize=9, fontweight='bold')
     fig.patch.set_alpha(0); ax.patch.set_alpha(0)
-    plt.close(fig)
     return ax
 
 # %% ../nbs/71_explorer.ipynb #5d15c667

@@ -1,5 +1,5 @@
 """A real Chromium: the explorers in JupyterLab with a kernel, and the built site without one, driven as a reader
-drives them."""
+drives them. Pages are visited once, and several things are looked at in each visit."""
 import functools
 import http.server
 import json
@@ -18,13 +18,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PHONE, DESK = dict(width=360, height=740), dict(width=1300, height=1000)
+PHONE, DESK = dict(width=390, height=740), dict(width=1400, height=1000)
 EXPLORERS = { # title -> what to do (label of a control and what becomes of it), each of which must change the picture
     'Which two frames does S_F draw?': [('draw', 'ArrowRight'), ('rule', 'at most the gap'), ('gap', 'End')],
     'How does the game go?': [('step', 'ArrowRight'), ('step', 'End')],
     'Where do f_T and f_B look?': [('training step', 'End'), ('player', 'f_B'), ('layer', 'stage2'), ('clip', 1),
                                    ('frame', 'ArrowRight'), ('raw', False)],
     'What was kept, and what leaks?': [('metric', 'AP of a.hat'), ('attacker', 1), ('metric', 'cMAP'), ('raw', False)]}
+AXE = ['index', 'explore', 'modules', 'commands', '02_core', '11_sampler', '43_minimax', '70_attention',
+       'results/marionette', 'results/tables_1_2', 'tutorials/1_ten_minutes', 'howtos/choose_omega']
 
 
 def pick(explorer, label, how):
@@ -36,18 +38,22 @@ def pick(explorer, label, how):
     else: control.select_option(label=how)
 
 
+def wait_until(done, why):
+    end = time.time() + 10
+    while not done():
+        assert time.time() < end, why
+        time.sleep(.05)
+
+
 def play(explorer, steps):
     "Turn the controls of an explorer, one after another, and see that its panels look different each time"
     panels = explorer.locator('.panels')
-    def look(): return panels.inner_html(), panels.screenshot()
+    def look(): return panels.evaluate('e => [e.innerHTML, e.innerText]') # what is hidden is not in the text
     seen = look()
     for label, how in steps:
         pick(explorer, label, how)
-        end = time.time() + 10
-        while (now := look())[0] == seen[0] or now[1] == seen[1]:
-            assert time.time() < end, f'{label}: nothing changed'
-            time.sleep(.1)
-        seen = now
+        wait_until(lambda was=seen: look() != was, f'{label}: nothing changed')
+        seen = look()
     unnamed = 'img:not([alt]), svg:not([aria-label]), select:not([aria-label])'
     assert explorer.locator(f'{unnamed}, input:not([aria-label]):not([type=checkbox])').count() == 0
 
@@ -61,13 +67,15 @@ def free_port():
 
 @pytest.fixture(scope='module')
 def lab(tmp_path_factory, chromium):
-    "JupyterLab on a copy of what a widget notebook needs, with settings of its own; gives the address of a notebook"
+    "JupyterLab on a copy of what the explorers need, with settings of its own; gives the address of a notebook"
     pytest.importorskip('jupyterlab', reason="needs JupyterLab: pip install -e '.[notebook]'")
     tmp = tmp_path_factory.mktemp('lab')
-    shutil.copytree(ROOT/'data/results', tmp/'work/data/results')
-    (tmp/'work/nbs').mkdir()
-    for nb in (ROOT/'nbs').glob('7[12]_*.ipynb'): shutil.copy(nb, tmp/'work/nbs')
-    shutil.copy(ROOT/'settings.ini', tmp/'work')
+    (tmp/'work/nbs').mkdir(parents=True)
+    shutil.copy(ROOT/'nbs/explore.ipynb', tmp/'work/nbs')
+    cell = dict(cell_type='code', id='live', metadata={}, execution_count=None, outputs=[], source=LIVE)
+    kernel = dict(kernelspec=dict(display_name='python3', language='python', name='python3'))
+    live = dict(cells=[cell], metadata=kernel, nbformat=4, nbformat_minor=5)
+    (tmp/'work/nbs/live.ipynb').write_text(json.dumps(live))
     def write(path, **settings):
         (tmp/path).parent.mkdir(parents=True, exist_ok=True)
         (tmp/path).write_text(json.dumps(settings))
@@ -80,7 +88,7 @@ def lab(tmp_path_factory, chromium):
         'JUPYTER_CONFIG_DIR': str(tmp/'config'), 'JUPYTERLAB_SETTINGS_DIR': str(tmp/'settings'),
         'JUPYTER_DATA_DIR': str(tmp/'data'), 'JUPYTER_RUNTIME_DIR': str(tmp/'runtime'),
         'JUPYTERLAB_WORKSPACES_DIR': str(tmp/'workspaces'),
-        'PYTHONPATH': str(ROOT), 'IN_TEST': '1', 'OMP_NUM_THREADS': '1'} # IN_TEST: the last cell does not export
+        'PYTHONPATH': str(ROOT), 'IN_TEST': '1', 'OMP_NUM_THREADS': '1'}
     cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--ip=127.0.0.1', f'--port={port}', '--allow-root',
            '--ServerApp.port_retries=0', f'--IdentityProvider.token={token}', f'--ServerApp.root_dir={tmp/"work"}']
     with open(tmp/'lab.log', 'w') as log: server = subprocess.Popen(cmd, env=env, stdout=log, stderr=log)
@@ -99,22 +107,37 @@ def lab(tmp_path_factory, chromium):
         except subprocess.TimeoutExpired: server.kill()
 
 
+LIVE = """from spact.explorer import Control, Explorer, Panel
+Explorer('Live', dict(step=Control(range(9), 'slider'), sign=Control(['+', '-'])),
+         dict(sum=Panel(lambda k, s: f'<p>{s}{k}</p>', ['step', 'sign'])))"""
+
+
 def test_lab(lab, chromium):
-    "Run All has no error, and every explorer answers"
+    "A notebook that is not trusted shows posters; one that is run has live explorers and no error"
     page = chromium.new_page(viewport=DESK)
     page.set_default_timeout(120_000)
-    page.goto(lab('nbs/72_explorers.ipynb'))
+    page.goto(lab('nbs/explore.ipynb'))
+    posters = page.locator('.jp-NotebookPanel .jp-RenderedImage img')
+    posters.first.wait_for()
+    wait_until(lambda: posters.count() == len(EXPLORERS), 'posters')
+    for i in range(len(EXPLORERS)):
+        wait_until(lambda i=i: posters.nth(i).evaluate('e => e.complete && e.naturalWidth > 200'), f'poster {i}')
+    assert page.locator('.spact-explorer').count() == 0
+    page.goto(lab('nbs/live.ipynb'))
     nb = page.locator('.jp-NotebookPanel:not(.lm-mod-hidden)')
     nb.locator('.jp-Cell').first.wait_for()
     page.locator('#jp-main-statusbar', has_text='| Idle').wait_for() # the toolbar shows idle too early
     page.locator('.lm-MenuBar-item', has_text=re.compile('^Run$')).click()
     page.locator('li.lm-Menu-item[data-command="runmenu:run-all"]').click()
-    nb.locator('.jp-CodeCell').last.locator('.jp-InputPrompt', has_text=re.compile(r'\[\d+\]')).wait_for()
+    explorer = nb.get_by_role('group', name='Live')
+    explorer.wait_for()
     for bad in 'error', 'stderr':
         outputs = nb.locator(f'.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.{bad}"]')
         assert outputs.all_inner_texts() == []
-    assert nb.locator('.spact-portable').count() == 0                        # live, not a stored page
-    for title, steps in EXPLORERS.items(): play(nb.get_by_role('group', name=title), steps)
+    play(explorer, [('step', 'ArrowRight'), ('sign', '-')])
+    assert '-1' in explorer.inner_text()
+    explorer.get_by_role('button', name='play step').click()
+    wait_until(lambda: '-3' in explorer.inner_text(), 'it does not play')
     page.close()
 
 
@@ -147,71 +170,121 @@ def page(chromium, address):
     assert bad == []
 
 
+LOOK = '''() => {
+  const name = e => (e.className || e.tagName) + ': ' + e.textContent.trim().slice(0, 40);
+  const cut = [...document.querySelectorAll('article pre, article table')]
+    .filter(e => !e.closest('.scrolls, .spact-explorer') && e.scrollWidth > e.clientWidth + 2).map(name);
+  for (const e of document.querySelectorAll('.scrolls'))
+    if (e.scrollWidth > e.clientWidth + 1 && e.nextElementSibling.hidden) cut.push('no hint ' + name(e));
+  const broken = [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.alt || i.src);
+  return {cut, broken, over: document.documentElement.scrollWidth - document.documentElement.clientWidth};
+}'''
+
+
+def pages(site):
+    "Every page once: of the sources one, they are all alike; none that leads to another page"
+    sources = sorted(site.glob('_modules/**/*.html'))
+    for p in sorted({*site.rglob('*.html')}-set(sources[1:])):
+        if 'http-equiv="refresh"' in p.read_text(encoding='utf-8')[:400] or p.name == '404.html': continue
+        yield p.relative_to(site).as_posix()
+
+
 def test_every_page(page, address, site):
-    "No error, no request to elsewhere, every picture there; and on a phone nothing is wider than the screen"
-    wide, sources = [], sorted(site.glob('_modules/**/*.html'))
-    for p in sorted({*site.rglob('*.html')}-set(sources[1:])):                # of the sources one: they are all alike
-        path = p.relative_to(site).as_posix()
-        if 'http-equiv="refresh"' in p.read_text(encoding='utf-8')[:400]: continue # leads to another page
+    "No error, no request to elsewhere, every picture there, nothing cut, and nothing wider than the screen"
+    found = {}
+    for path in pages(site):
         page.set_viewport_size(DESK)
         page.goto(f'{address}/{path}')
-        if p in sources: continue                                            # code scrolls in its own box
-        broken = '[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.alt || i.src)'
-        assert page.evaluate(broken) == [], path
+        desk = page.evaluate(LOOK)
         page.set_viewport_size(PHONE)
-        over = page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
-        if over > 0: wide.append(f'{path}: {over} px')
-    assert wide == []
+        phone = page.evaluate(LOOK)
+        wrong = desk['cut'] + phone['cut'] + desk['broken'] + [f'{v["over"]} px too wide' for v in (desk, phone) if v['over'] > 0]
+        if wrong: found[path] = wrong
+    assert found == {}
 
 
-def test_an_old_page_leads_to_the_new_one(page, address):
-    page.goto(f'{address}/00_core.html')
-    page.wait_for_url(f'{address}/02_core.html')
+def test_first_page(page, address):
+    "Its first screen has the moving pictures and the three links; one of them leads to the explorers"
+    page.set_viewport_size(dict(width=1280, height=800))
+    page.goto(f'{address}/index.html')
+    links = [page.locator('article').get_by_role('link', name=name, exact=True) for name in ('Explore', 'the book', 'open in Colab')]
+    for e in [*page.locator('article table img').all(), *links]:
+        box = e.bounding_box()
+        assert box['y'] + box['height'] <= 800, box
+    assert page.locator('article table img').count() >= 4
+    links[0].click()
+    page.get_by_role('group', name='Which two frames does S_F draw?').wait_for()
 
 
-def test_search(page, address):
-    page.goto(f'{address}/search.html?q=nt_xent')
-    page.locator('#search-results a', has_text='nt_xent').first.click()
-    assert page.url.startswith(f'{address}/30_ntxent.html')
-
-
-def test_explorers_without_a_kernel(page, address):
-    page.goto(f'{address}/72_explorers.html')
-    for title, steps in EXPLORERS.items(): play(page.get_by_role('group', name=title), steps)
-    page.goto(f'{address}/71_explorer.html')
-    button = page.get_by_role('button', name='pressed: 0')
-    button.click()
-    page.get_by_role('button', name='pressed: 1').wait_for()
-
-
-def test_a_mark_speaks(page, address):
-    "Under the pointer, and for those who use the Tab key"
-    page.goto(f'{address}/72_explorers.html')
+def test_explorers(page, address):
+    "On a page of their own: deep links, every control, play, reset, marks that speak; a control that cannot act says so"
+    page.goto(f'{address}/explore.html#rule=at+least+the+gap&gap=31')
+    sampler = page.get_by_role('group', name='Which two frames does S_F draw?')
+    assert sampler.get_by_label('rule', exact=True).input_value() == 'at least the gap'
+    gap = sampler.get_by_label('gap', exact=True)
+    assert gap.get_attribute('aria-valuetext') == '31' and 'gaps from 31 to' in sampler.inner_text()
+    pick(sampler, 'rule', 'any two frames')
+    assert gap.is_disabled() and 'makes no difference here' in sampler.inner_text()
+    assert 'rule=any+two+frames' in page.url and 'gap=31' in page.url
+    sampler.get_by_role('button', name='reset').click()
+    for title, steps in EXPLORERS.items():
+        e = page.get_by_role('group', name=title)
+        play(e, steps)
+        e.get_by_role('button', name='reset').click()
+    game = page.get_by_role('group', name='How does the game go?')
+    step = game.get_by_label('step', exact=True)
+    game.get_by_role('button', name='play step').click()
+    wait_until(lambda: step.input_value() == step.get_attribute('max'), 'the game does not play')
     explorer = page.get_by_role('group', name='What was kept, and what leaks?')
     says, marks = explorer.locator('.says'), explorer.locator('g[tabindex]')
     assert says.inner_text().startswith('Point at a mark')
     marks.first.hover()
     assert re.match(r'raw, seed 0: top-1 \d\d\.\d %', says.inner_text())
-    explorer.get_by_label('frozen', exact=True).focus()
-    page.keyboard.press('Tab')
-    page.keyboard.press('Tab')
+    marks.nth(1).focus()
     assert says.inner_text() == marks.nth(1).get_attribute('data-says')
     explorer.get_by_label('raw', exact=True).uncheck()
     assert not marks.first.is_visible() and marks.last.is_visible()
-
-
-@pytest.mark.parametrize('theme', ['light', 'dark'])
-def test_phone(chromium, address, theme):
-    "On a phone explorers fit, and their letters stand out from the page, whichever its colours"
-    page = chromium.new_page(viewport=PHONE, color_scheme=theme)
-    page.goto(f'{address}/72_explorers.html')
-    explorer = page.get_by_role('group', name='How does the game go?')
-    explorer.wait_for()
-    assert explorer.bounding_box()['width'] <= PHONE['width']
     light = 'c => c.match(/[0-9.]+/g).slice(0, 3).reduce((a, b) => a + +b, 0)/765'
     text = 'document.querySelector(".spact-explorer svg text")'
-    ink, paper = (page.evaluate(f'({light})(getComputedStyle({e}).{k})') for e, k in
-                  ((text, 'fill'), ('document.body', 'backgroundColor')))
-    assert (paper-ink > .6) if theme == 'light' else (ink-paper > .6)
-    play(explorer, [('step', 'End')])
-    page.close()
+    page.set_viewport_size(PHONE)
+    assert explorer.bounding_box()['width'] <= PHONE['width']
+    for theme in 'light', 'dark': # letters stand out from the page, whichever its colours
+        page.emulate_media(color_scheme=theme)
+        ink, paper = (page.evaluate(f'({light})(getComputedStyle({e}).{k})') for e, k in
+                      ((text, 'fill'), ('document.body', 'backgroundColor')))
+        assert (paper-ink > .6) if theme == 'light' else (ink-paper > .6)
+    page.goto(f'{address}/71_explorer.html')
+    page.get_by_role('button', name='pressed: 0').click()
+    page.get_by_role('button', name='pressed: 1').wait_for()
+
+
+def test_search(page, address):
+    "A page that is named like the query comes first; symbols are found"
+    first = {'sampler': '11_sampler', 'omega': 'howtos/choose_omega', 'install': 'index', 'commands': 'commands'}
+    for asked, name in first.items():
+        page.goto(f'{address}/search.html?q={asked}')
+        link = page.locator('#search-results a').first
+        link.wait_for()
+        page.locator('#search-results p.search-summary').wait_for()
+        assert link.get_attribute('href').startswith(f'{name}.html'), asked
+    page.goto(f'{address}/search.html?q=nt_xent')
+    page.locator('#search-results a', has_text='nt_xent').first.click()
+    assert page.url.startswith(f'{address}/30_ntxent.html')
+    page.goto(f'{address}/00_core.html')                                      # an old page leads to the new one
+    page.wait_for_url(f'{address}/02_core.html')
+
+
+def test_axe(page, address):
+    "Pages can be read by everybody: axe-core finds no serious violation, in light and in dark"
+    axe = pytest.importorskip('axe_playwright_python.base', reason="needs axe: pip install -e '.[dev]'")
+    found = {}
+    for name in AXE:
+        page.goto(f'{address}/{name}.html')
+        page.evaluate(axe.AXE_SCRIPT)
+        for theme, rules in (('light', None), ('dark', ['color-contrast'])):
+            page.emulate_media(color_scheme=theme)
+            options = dict(resultTypes=['violations']) | (dict(runOnly=rules) if rules else {})
+            for v in page.evaluate('o => axe.run(document, o).then(r => r.violations)', options):
+                if v['impact'] in ('serious', 'critical'):
+                    found[f'{name}, {theme}: {v["id"]}'] = [n['html'][:150] for n in v['nodes'][:3]]
+    assert found == {}

@@ -1,7 +1,12 @@
 """The documentation site builds from the notebooks, with warnings as errors, and asks no other host for anything."""
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import unquote
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -12,16 +17,66 @@ def test_every_notebook_is_a_page(site):
 
 
 def test_sidebar(site):
-    "Captioned groups in reading order, every notebook in one, chapters by number and by name of module"
+    "Captioned groups in reading order, Explore first, every notebook in one, by its title"
     text = (site/'index.html').read_text(encoding='utf-8')
     side = text[text.index('sidebar-tree'):text.index('</aside>')]
     assert re.findall(r'<span class="caption-text">(.+?)</span>', side) == [
         'Get started', 'Tutorials', 'How-tos', 'Explanations', 'Results', 'Data', 'Players', 'Losses', 'The game',
         'Faster', 'Measuring', 'Experiments', 'Exploring', 'Using f_A']
-    chapters = [h for h in re.findall(r'href="([^"#]+)\.html"', side) if re.match(r'\d\d_', h)]
+    links = re.findall(r'href="([^"#]*)(?:#[^"]*)?">(.+?)</a>', side)
+    assert [t for _, t in links[:4]] == ['Explore', 'What it is', 'The book, chapter by chapter', 'Commands']
+    chapters = [h.removesuffix('.html') for h, _ in links if re.match(r'\d\d_', h)]
     assert chapters == sorted(p.stem for p in (ROOT/'nbs').glob('[0-9]*.ipynb'))
-    game = side[side.index('>The game<'):side.index('>Faster<')]
-    assert re.findall(r'href="(\d\d_\w+)\.html">(?:<[^>]+>)*(\w+)', game)[0] == ('40_game', 'game')
+    titles = dict(links)
+    for nb in (ROOT/'nbs').glob('[0-9]*.ipynb'):
+        title = ''.join(json.loads(nb.read_text(encoding='utf-8'))['cells'][0]['source']).split('\n')[0][2:]
+        assert re.sub('<[^>]+>', '', titles[f'{nb.stem}.html']) == title.replace('`', '')
+
+
+def test_a_page_leads_to_its_notebook(site):
+    "On the code host, as a file, in Colab; and Binder where it can run there"
+    text = (site/'43_minimax.html').read_text(encoding='utf-8')
+    repo = 'github.com/spact/spact/blob/main/nbs/43_minimax.ipynb'
+    for link in f'https://{repo}', f'https://colab.research.google.com/{repo.replace(".com", "")}', '43_minimax.ipynb':
+        assert f'href="{link}"' in text, link
+    assert (site/'43_minimax.ipynb').read_bytes() == (ROOT/'nbs/43_minimax.ipynb').read_bytes()
+    assert 'mybinder.org' in (site/'tutorials/1_ten_minutes.html').read_text(encoding='utf-8')
+
+
+def test_what_search_engines_see(site):
+    "A description of its own for each page, a picture, an address; a map of the site; a page for lost readers"
+    said = {}
+    for nb in (ROOT/'nbs').rglob('[!_.]*.ipynb'):
+        name = nb.relative_to(ROOT/'nbs').with_suffix('').as_posix()
+        text = (site/f'{name}.html').read_text(encoding='utf-8')
+        said[name] = re.search(r'<meta name="description" content="(.+?)">', text)[1]
+        host = 'https://spact.github.io/spact/'
+        assert f'<link rel="canonical" href="{host}{name}.html"' in text, name
+        assert f'<meta property="og:image" content="{host}_static/card.png">' in text
+        assert f'<loc>{host}{name}.html</loc>' in (site/'sitemap.xml').read_text()
+    assert len(set(said.values())) == len(said) and not [n for n, s in said.items() if len(s) < 20 or '`' in s]
+    assert (site/'_static/card.png').exists() and 'no such page' in (site/'404.html').read_text()
+    assert not list(site.rglob('.doctrees'))
+
+
+def test_commands_page(site):
+    text = (site/'commands.html').read_text(encoding='utf-8')
+    assert not re.search(r'0x[0-9a-f]{6,}|OptionInfo', text)
+    assert all(f'spact {c}' in text for c in ('demo', 'train', 'evaluate', 'audit', 'anonymize', 'data check'))
+
+
+def test_captions_have_no_quotes(site):
+    for p in site.rglob('*.html'):
+        assert not re.search(r'caption-text">(&quot;|&#34;|")', p.read_text(encoding='utf-8')), p.name
+
+
+@pytest.mark.slow
+def test_a_second_build_is_the_same(site, tmp_path):
+    "To the byte"
+    cmd = [sys.executable, '-m', 'sphinx', '-q', '-c', 'docs', '-d', tmp_path/'trees', 'nbs', tmp_path/'html']
+    subprocess.run(cmd, cwd=ROOT, check=True)
+    first, second = ({p.relative_to(d): p.read_bytes() for p in d.rglob('*') if p.is_file()} for d in (site, tmp_path/'html'))
+    assert first.keys() == second.keys() and [str(p) for p in first if first[p] != second[p]] == []
 
 
 def test_reference_page(site):
