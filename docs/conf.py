@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 from dataclasses import is_dataclass
-from functools import reduce
+from functools import cache, reduce
 from html import escape
 from pathlib import Path
 
@@ -66,7 +66,7 @@ html_static_path = ['_static', str(mathjax)]  # MathJax as one file, from PyPI: 
 mathjax_path = 'tex-svg.js'
 html_css_files = ['spact.css']
 html_js_files = ['spact.js']                  # tables that can be scrolled, the sidebar at the page that is open
-html_search_scorer = 'search_scorer.js'       # the page that is named like the query comes first
+html_search_scorer = str(Path(__file__).parent/'search_scorer.js')       # the page that is named like the query comes first
 html_favicon = '_static/favicon.svg'         # every browser asks for one
 
 # --- nbdev ------------------------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def read(app, docname, source):
             if c['cell_type'] == 'code': c.setdefault('metadata', {}).setdefault('tags', ['hide-input'])
     if docname == root_doc: cells.append(nb2dict(mk_cell(toctree(), 'markdown')))
     elif cells and cells[0]['cell_type'] == 'markdown':
-        head, lead_, rest = re.match(r'(# .+\n*)(\{\.lead\}\n.+\n*)?((?:.|\n)*)', cells[0]['source']).groups()
+        head, lead_, rest = re.match(r'(# .+\n*)(\{\.lead\}\n.+\n*)?((?:.|\n)*)', ''.join(cells[0]['source'])).groups()
         cells[0]['source'] = f'{head.rstrip()}\n\n{(lead_ or "").rstrip()}\n\n{places(docname)}\n\n{rest}'
     for i, c in enumerate(cells): c.setdefault('id', f'c{i}'); c.setdefault('metadata', {})
     source[0] = json.dumps({**raw, 'cells': cells})
@@ -289,8 +289,12 @@ def complete(app, failed):
     (out/'404.html').write_text(LOST.format(host=HOST))
 
 def source_of(app, modname):
-    "Where each symbol of a module of ours is, patched methods included (for viewcode)"
-    if modname.split('.')[0] != LIB: return
+    "Where each symbol of a module of ours is, patched methods included (for viewcode, which asks once a symbol)"
+    return find_symbols(modname) if modname.split('.')[0] == LIB else None
+
+@cache
+def find_symbols(modname):
+    "The code of a module, and for each symbol in it whether it is a class, its first and its last line"
     code = Path(importlib.import_module(modname).__file__).read_text(encoding='utf-8')
     where = {}
     for t in ast.parse(code).body:
