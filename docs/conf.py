@@ -66,7 +66,7 @@ html_static_path = ['_static', str(mathjax)]  # MathJax as one file, from PyPI: 
 mathjax_path = 'tex-svg.js'
 html_css_files = ['spact.css']
 html_js_files = ['spact.js']                  # tables that can be scrolled, the sidebar at the page that is open
-html_search_scorer = str(Path(__file__).parent/'search_scorer.js')       # the page that is named like the query comes first
+html_search_scorer = str(Path(__file__).parent/'search_scorer.js') # the page that is named like the query comes first
 html_favicon = '_static/favicon.svg'         # every browser asks for one
 
 # --- nbdev ------------------------------------------------------------------------------------------------------------
@@ -189,14 +189,13 @@ def describe(raw):
     m = re.search(r'^> (.+)', first, re.M)
     return re.sub(r'[`*\[\]$\\]|\(https?:[^)]+\)', '', m[1]) if m else CFG.description
 
-DESCRIPTIONS = {} # docname -> one line
 procs = [populate_language, add_show_docs, strip_ansi, hide_line, filter_stream_, rm_header_dash, rm_export,
          clean_magics, hide_, Order, strip_hidden_metadata, Api, tags, links, lead, views]
 
 def read(app, docname, source):
     if not str(app.env.doc2path(docname)).endswith('.ipynb'): return
     raw = json.loads(source[0])
-    DESCRIPTIONS[docname] = describe(raw)
+    app.env.metadata[docname]['about'] = describe(raw)
     nb = NBProcessor(nb=dict2nb({**raw, 'metadata': {}}), procs=procs, process=True).nb
     cells = [nb2dict(c) for c in nb.cells]
     if docname.startswith('results/'): # what came out is what is looked for; the code is one click away
@@ -271,7 +270,7 @@ LOST = """<!doctype html>
 
 def describe_page(app, pagename, templatename, context, doctree):
     "What others show of a page when it is linked to"
-    text = escape(DESCRIPTIONS.get(pagename, CFG.description))
+    text = escape(app.env.metadata[pagename].get('about', CFG.description) if pagename in app.env.all_docs else CFG.description)
     title = escape(re.sub('<[^>]+>', '', context.get('title') or CFG.title))
     card = f'{HOST}_static/card.png'
     properties = dict(title=title, description=text, type='website', url=f'{HOST}{pagename}.html', image=card)

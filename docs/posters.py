@@ -1,4 +1,7 @@
-"""What explorers look like, for readers of notebooks that run nothing: python docs/posters.py _docs/html, of a built site.
+"""What explorers look like, for readers of notebooks that run nothing, from the built site:
+
+    python docs/posters.py _docs/html
+
 Then store fresh outputs of nbs/explore.ipynb, which takes the pictures in."""
 import functools
 import http.server

@@ -46,9 +46,10 @@ md = re.sub(r'\]\((?![a-z]+:|#|/|index_files)([^)]+)\)', rf']({cfg.nbs_path.name
 md = re.sub(r'[ \t]+$', '', md, flags=re.M)
 md = re.sub(r'\n{3,}', '\n\n', md).strip() + '\n'
 head = f'<!-- WARNING: made from {cfg.nbs_path.name}/{cfg.readme_nb} by docs/readme.py. DO NOT EDIT! -->\n\n'
+versions = '%20|%20'.join(cfg.d['pythons'].split())
 badges = {'tests': (f'{cfg.git_url}/actions/workflows/ci.yml/badge.svg', f'{cfg.git_url}/actions'),
           'site': ('https://img.shields.io/badge/site-spact.github.io-blue', f'{cfg.doc_host}{cfg.doc_baseurl}/'),
-          'Python': (f'https://img.shields.io/badge/python-{"%20|%20".join(cfg.d["pythons"].split())}-blue', 'settings.ini'),
+          'Python': (f'https://img.shields.io/badge/python-{versions}-blue', 'settings.ini'),
           'licence': ('https://img.shields.io/badge/licence-Apache--2.0-blue', 'LICENSE')}
 line = ' '.join(f'[![{name}]({image})]({to})' for name, (image, to) in badges.items())
 md = re.sub(r'\A(# .+\n)', rf'\1\n{line}\n', md)

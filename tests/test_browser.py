@@ -198,7 +198,8 @@ def test_every_page(page, address, site):
         desk = page.evaluate(LOOK)
         page.set_viewport_size(PHONE)
         phone = page.evaluate(LOOK)
-        wrong = desk['cut'] + phone['cut'] + desk['broken'] + [f'{v["over"]} px too wide' for v in (desk, phone) if v['over'] > 0]
+        wrong = desk['cut'] + phone['cut'] + desk['broken']
+        wrong += [f'{v["over"]} px too wide' for v in (desk, phone) if v['over'] > 0]
         if wrong: found[path] = wrong
     assert found == {}
 
@@ -207,7 +208,8 @@ def test_first_page(page, address):
     "Its first screen has the moving pictures and the three links; one of them leads to the explorers"
     page.set_viewport_size(dict(width=1280, height=800))
     page.goto(f'{address}/index.html')
-    links = [page.locator('article').get_by_role('link', name=name, exact=True) for name in ('Explore', 'the book', 'open in Colab')]
+    def link(name): return page.locator('article').get_by_role('link', name=name, exact=True)
+    links = [link(name) for name in ('Explore', 'the book', 'open in Colab')]
     for e in [*page.locator('article table img').all(), *links]:
         box = e.bounding_box()
         assert box['y'] + box['height'] <= 800, box
@@ -217,7 +219,7 @@ def test_first_page(page, address):
 
 
 def test_explorers(page, address):
-    "On a page of their own: deep links, every control, play, reset, marks that speak; a control that cannot act says so"
+    "Deep links, every control, play, reset, marks that speak; a control that cannot act says so"
     page.goto(f'{address}/explore.html#rule=at+least+the+gap&gap=31')
     sampler = page.get_by_role('group', name='Which two frames does S_F draw?')
     assert sampler.get_by_label('rule', exact=True).input_value() == 'at least the gap'

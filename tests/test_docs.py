@@ -75,7 +75,8 @@ def test_a_second_build_is_the_same(site, tmp_path):
     "To the byte"
     cmd = [sys.executable, '-m', 'sphinx', '-q', '-c', 'docs', '-d', tmp_path/'trees', 'nbs', tmp_path/'html']
     subprocess.run(cmd, cwd=ROOT, check=True)
-    first, second = ({p.relative_to(d): p.read_bytes() for p in d.rglob('*') if p.is_file()} for d in (site, tmp_path/'html'))
+    def read(d): return {p.relative_to(d): p.read_bytes() for p in d.rglob('*') if p.is_file()}
+    first, second = read(site), read(tmp_path/'html')
     assert first.keys() == second.keys() and [str(p) for p in first if first[p] != second[p]] == []
 
 

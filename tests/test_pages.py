@@ -37,9 +37,10 @@ def test_readme_says_what_the_files_say():
             c = mean(*at, 'raw', chance)
             return (mean(*at, method, k)-c)/(mean(*at, 'raw', k)-c)
         return share(action, 'top1', 'top1_chance')*(1-share(privacy, 'cmap', 'chance'))
-    known, novel = (('ucf101-vispr', 'action'), ('ucf101-vispr', 'privacy')), (('ucf101-hmdb51', 'action'), ('vispr1-vispr2', 'privacy'))
-    names = {'raw video': 'raw', 'pixelated 4×': 'downsample4', 'people blurred': 'blur_strong', 'noisy features': 'noisy',
-             'supervised adversary': 'supervised', '**SPAct**': 'spact'}
+    known = ('ucf101-vispr', 'action'), ('ucf101-vispr', 'privacy')
+    novel = ('ucf101-hmdb51', 'action'), ('vispr1-vispr2', 'privacy')
+    names = {'raw video': 'raw', 'pixelated 4×': 'downsample4', 'people blurred': 'blur_strong',
+             'noisy features': 'noisy', 'supervised adversary': 'supervised', '**SPAct**': 'spact'}
     for label, m in names.items():
         row = re.search(rf'^\| {re.escape(label)} \|(.+)\|$', README, re.M)[1].replace('≥', '').replace('%', '')
         found = [float(v) for v in re.split(r'[|/]', row)]
@@ -52,7 +53,8 @@ def visible(nb):
     "The code cells that a reader of the site sees and can copy"
     for c in json.loads(nb.read_text(encoding='utf-8'))['cells']:
         source = ''.join(c['source'])
-        if c['cell_type'] == 'code' and not re.search(r'^#\|\s*(hide|include: *false|eval: *false)\b', source, re.M): yield source
+        hidden = re.search(r'^#\|\s*(hide|include: *false|eval: *false)\b', source, re.M)
+        if c['cell_type'] == 'code' and not hidden: yield source
 
 
 def test_visible_cells_are_enough(tmp_path):
@@ -62,8 +64,8 @@ def test_visible_cells_are_enough(tmp_path):
         code = '\n'.join(visible(nb))
         assert not re.search(r'\btest_(eq|close|fail|ne|is)\(', code), f'{nb.stem}: tests in a visible cell'
         (tmp_path/f'{nb.parent.name}_{nb.stem}.py').write_text(re.sub(r'^[%!].*', 'pass', code, flags=re.M))
-    r = subprocess.run(['ruff', 'check', '--isolated', '-q', '--select', 'F821', '--output-format', 'concise', tmp_path],
-                       capture_output=True, text=True)
+    undefined = 'ruff', 'check', '--isolated', '-q', '--select', 'F821', '--output-format', 'concise', tmp_path
+    r = subprocess.run(undefined, capture_output=True, text=True)
     assert r.returncode == 0, r.stdout
 
 
