@@ -270,7 +270,8 @@ LOST = """<!doctype html>
 
 def describe_page(app, pagename, templatename, context, doctree):
     "What others show of a page when it is linked to"
-    text = escape(app.env.metadata[pagename].get('about', CFG.description) if pagename in app.env.all_docs else CFG.description)
+    known = app.env.metadata[pagename] if pagename in app.env.all_docs else {}
+    text = escape(known.get('about', CFG.description))
     title = escape(re.sub('<[^>]+>', '', context.get('title') or CFG.title))
     card = f'{HOST}_static/card.png'
     properties = dict(title=title, description=text, type='website', url=f'{HOST}{pagename}.html', image=card)
