@@ -276,7 +276,7 @@ def describe_page(app, pagename, templatename, context, doctree):
     card = f'{HOST}_static/card.png'
     properties = dict(title=title, description=text, type='website', url=f'{HOST}{pagename}.html', image=card)
     tags = ''.join(f'<meta property="og:{k}" content="{v}">\n' for k, v in properties.items())
-    context['metatags'] += f'<meta name="description" content="{text}">\n{tags}'
+    context['metatags'] = context.get('metatags', '') + f'<meta name="description" content="{text}">\n{tags}'
 
 def complete(app, failed):
     "The notebooks beside their pages, a map of the site, and a page for addresses that lead nowhere"
