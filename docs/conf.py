@@ -168,6 +168,8 @@ def views(cell):
     "A widget's own page where it left one, otherwise a note that it needs a kernel"
     for o in cell.get('outputs', []):
         if PAGE_TYPE in o.get('data', {}): o['data'] = {'text/html': o['data'][PAGE_TYPE]}
+        if 'text/html' in o.get('data', {}): # grey on grey cannot be read by everybody
+            o['data']['text/html'] = ''.join(o['data']['text/html']).replace('color: gray', 'opacity: .75')
         if VIEW in o.get('data', {}):
             o['data'].pop(VIEW)
             o['data'].setdefault('text/html', NOTE)
@@ -270,6 +272,8 @@ LOST = """<!doctype html>
 
 def describe_page(app, pagename, templatename, context, doctree):
     "What others show of a page when it is linked to"
+    if tree := context.get('furo_navigation_tree'): # its captions are headings, of the second level
+        context['furo_navigation_tree'] = tree.replace('role="heading">', 'role="heading" aria-level="2">')
     known = app.env.metadata[pagename] if pagename in app.env.all_docs else {}
     text = escape(known.get('about', CFG.description))
     title = escape(re.sub('<[^>]+>', '', context.get('title') or CFG.title))
@@ -313,5 +317,5 @@ def setup(app):
     app.connect('viewcode-find-source', source_of)
     app.connect('build-finished', redirect)
     app.connect('build-finished', complete)
-    app.connect('html-page-context', describe_page)
+    app.connect('html-page-context', describe_page, priority=900) # after the theme
     return {'parallel_read_safe': True}
