@@ -382,6 +382,7 @@ def _print_outcome(
     print('seconds: ' + ', '.join(f'{k} {v:.0f}' for k, v in list_stages(metrics['seconds']).items()))
     print(f'report: {out/"report.md"}')
     if 'verdict' in metrics: print(metrics['verdict'])
+    print(f'look at {out/"report.html"}: it opens in any browser')
     _refuse_dead(metrics)
 
 def _explain_bounds(rows): # of a tidy frame, those that have not converged
@@ -401,8 +402,9 @@ def _print_audit(
     if len(frame := tidy(audit)):
         table = tabulate_ranking(frame)
         print(table[[*table.columns[:3], *(c for c in table if c.startswith('action'))]].to_string(index=False))
-    print(f'report: {out/"audit.md"}, {out/"audit.html"}')
+    print(f'report: {out/"audit.md"}')
     if 'verdict' in audit: print(audit['verdict'])
+    print(f'look at {out/"audit.html"}: it opens in any browser')
     _refuse_dead(audit)
 
 # %% ../nbs/90_cli.ipynb #7b2924e1

@@ -8,7 +8,7 @@ __all__ = ['claimed', 'word_finding', 'word_methods', 'list_stages', 'write_repo
 
 # %% ../nbs/64_report.ipynb #30576094
 import base64, math, os, re, shutil, textwrap, time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
 from importlib import resources
@@ -33,8 +33,8 @@ from .minimax import explain_game
 from .results import tidy
 from .runs import read_log
 from .show import show_curves, show_strips, tile_frames
-from .tradeoff import (explain_marks, plot_tradeoff, summarize, tabulate_attributes, tabulate_convergence,
-                            tabulate_intervals, tabulate_summary)
+from .tradeoff import (explain_marks, plot_tradeoff, style_summary, summarize, tabulate_attributes,
+                            tabulate_convergence, tabulate_intervals, tabulate_summary)
 from .video import write_video
 
 # %% ../nbs/64_report.ipynb #eec15177
@@ -352,6 +352,47 @@ def _word_report(
                       converged=tabulate_convergence(frame), intervals=sure)
     return _fill_page(_read_page('report') + _read_page('made'), **known, **scores)
 
+# %% ../nbs/64_report.ipynb #a54a9d2e
+def _name_attribute(name): # for people: `scene.kind=night` is 'scene: night', `b.pants_light` is 'pants light'
+    column, _, value = name.partition('=')
+    group, _, rest = column.rpartition('.')
+    return (f'{group or rest}: {value}' if value else rest).replace('_', ' ')
+
+def _inside(file): # a picture or a video as an address that holds it
+    kind = dict(png='image/png', mp4='video/mp4')[file.suffix[1:]]
+    return f'data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}'
+
+# %% ../nbs/64_report.ipynb #130f1c56
+def _write_html(
+    text:str, # Markdown; its title, and its first paragraph in bold, the verdict, come first
+    folder:Path, # where its pictures are
+    names:Iterable[str]=(), # attributes in its tables
+    summary:str|None=None, # HTML to stand for its first table
+)->str: # one page with its pictures inside
+    "Turn a page into one for a browser."
+    head, *parts = text.split('\n\n')
+    verdict = next((p for p in parts if re.fullmatch(r'\*\*[^*].*\*\*\n?', p)), '')
+    shown = [n for n in ('before_after.png', 'undone.png', 'tradeoff.png', 'audit.png') if f']({n})' in text]
+    lead = next((p for p in parts if shown and f']({shown[0]})' in p and p[0]=='!'), '')
+    rest = '\n\n'.join(p for p in parts if p not in (verdict, lead))
+    render = MarkdownIt('commonmark', dict(html=False)).enable('table').render
+    body = render(rest)
+    if summary: body = re.sub(r'<table>.*?</table>', lambda m: summary, body, count=1, flags=re.S)
+    for n in sorted(names, key=len, reverse=True):
+        body = body.replace(f'<td>{escape(n)}</td>', f'<td title="{escape(n)}">{escape(_name_attribute(n))}</td>')
+    first = render(lead)
+    if (film := folder/'before_after.mp4').exists() and shown[:1]==['before_after.png']:
+        first += f'<video src="{_inside(film)}" controls muted loop autoplay playsinline></video>\n'
+    def put(html): return re.sub(r'src="([\w.]+\.png)"', lambda m: f'src="{_inside(folder/m[1])}"', html)
+    page = _jinja.from_string((resources.files('spact')/'pages'/'page.html').read_text(encoding='utf-8'))
+    words = re.sub('<[^>]+>', '', render(verdict)).strip()
+    return page.render(title=escape(head.lstrip('# ').strip()), verdict=words, first=put(first), body=put(body))
+
+def _write_pages(out, name, text, frame, summary=None): # Markdown as NAME.md and as NAME.html
+    names = frame[frame.quantity=='ap'].attribute.unique() if len(frame) else ()
+    for kind, page in (('md', text), ('html', _write_html(text, out, names, summary))):
+        with atomic(out/f'{name}.{kind}') as f: f.write_text(page, encoding='utf-8')
+
 # %% ../nbs/64_report.ipynb #c0558657
 def _unsettle(entry): # of a smoke run: nothing has converged
     return {k: v for k, v in entry.items() if k!='budget'} | dict(converged=False)
@@ -390,7 +431,7 @@ def write_report(
     said = [f'{r}: {text}.' for r in runs if (text := explain_game(read_log(out/'runs'/r)[-1]['seen']))]
     metrics = metrics | dict(verdict=_find_verdict(metrics, frame))
     page = _word_report(metrics, data, said if runs else None, list(clips or ()))
-    with atomic(out/'report.md') as f: f.write_text(page, encoding='utf-8')
+    _write_pages(out, 'report', page, frame, style_summary(frame).to_html() if len(frame) else None)
     write_json(out/'metrics.json', metrics)
     return metrics
 
@@ -708,23 +749,6 @@ def _plot_undone(
     plt.close(fig)
     return fig
 
-# %% ../nbs/64_report.ipynb #a54a9d2e
-_STYLE = ('body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}'
-          'table{border-collapse:collapse;display:block;overflow-x:auto}'
-          'td,th{border-bottom:1px solid #ccc;padding:.2rem .6rem;text-align:left}img{max-width:100%}')
-
-def _write_html(
-    text:str, # Markdown
-    folder:Path, # where its pictures are
-)->str: # one page with its pictures inside
-    "Turn a page into one for a browser."
-    def inside(m): return f'src="data:image/png;base64,{base64.b64encode((folder/m[1]).read_bytes()).decode()}"'
-    body = MarkdownIt('commonmark', dict(html=False)).enable('table').render(text)
-    body = re.sub(r'src="([\w.]+\.png)"', inside, body)
-    head = ('<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-            f'<title>{escape(text.partition(chr(10))[0].lstrip("# "))}</title><style>{_STYLE}</style>')
-    return f'<!doctype html><html lang="en">{head}<main>{body}</main></html>\n'
-
 # %% ../nbs/64_report.ipynb #767bdf72
 def write_audit(
     out:str|Path, # folder of the study
@@ -754,7 +778,5 @@ def write_audit(
     if pictures := pictures and len(frame)>0:
         runs = [f'{m}-{audit["methods"][m][0]["seed"]}' for m in rank_methods(frame)]
         with atomic(out/'undone.png') as f: _plot_undone(out, runs).savefig(f)
-    text = _word_audit(audit, data, pictures)
-    for name, page in (('audit.md', text), ('audit.html', _write_html(text, out))):
-        with atomic(out/name) as f: f.write_text(page, encoding='utf-8')
+    _write_pages(out, 'audit', _word_audit(audit, data, pictures), frame)
     return audit
