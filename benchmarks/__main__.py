@@ -1,8 +1,10 @@
 """`python -m benchmarks NAME [NAME ...]`: measure, print the ratios beside their goals, write JSON.
 
 NAME is one of the benches below, `all` of them, or `rates`: frames per second from file to file, with the options
-`--rounds`, `--cores` and `--video`; or `gpu`: eight minutes of one GPU, see `benchmarks.gpu`, with `--folder`.
-`data/results/bench.json`, `rates.json` and `gpu.json` were written by `all`, `rates` and `gpu`."""
+`--rounds`, `--cores`, `--only` and `--video`; or `gpu`: eight minutes of one GPU, see `benchmarks.gpu`, with
+`--folder`; or `uses`: what the methods of a study of Marionette in `--folder` leave of how a figure moves, see
+`benchmarks.uses`, with `--methods` and `--steps`. `data/results/bench.json`, `rates.json` and `gpu.json` were written
+by `all`, `rates` and `gpu`, `rates_motion.json` by `rates --only 640x480`, and `uses.json` by `uses`."""
 import argparse
 import sys
 from pathlib import Path
@@ -11,20 +13,24 @@ from benchmarks.gpu import run_gpu
 from benchmarks.race import tabulate
 from benchmarks.rates import run_rates
 from benchmarks.run import BENCHES, run_bench
+from benchmarks.uses import run_uses, tabulate_uses
 from spact.errors import SpactError
 from spact.files import write_json
 
 
 def parse(argv):
     p = argparse.ArgumentParser('python -m benchmarks', description='Measure ratios against plain ways, in one run.')
-    p.add_argument('names', nargs='+', metavar='NAME', help=f'out of {", ".join(BENCHES)}; all; rates; or gpu')
+    p.add_argument('names', nargs='+', metavar='NAME', help=f'out of {", ".join(BENCHES)}; all; rates; uses; or gpu')
     p.add_argument('--quick', action='store_true', help='small sizes, a minute or two: to see that it works')
     p.add_argument('--device', default='cpu', help='of the step and its memory: cpu or cuda')
     p.add_argument('--out', type=Path, metavar='FILE', help='write the result as JSON')
     p.add_argument('--rounds', type=int, default=3, help='of rates')
     p.add_argument('--cores', type=int, default=1, help='that each contestant of rates may use')
+    p.add_argument('--only', default='', metavar='SIZE', help='of rates: only what is measured at it, such as 640x480')
     p.add_argument('--video', type=Path, help='what is to be seen in the videos of rates; otherwise a pattern')
-    p.add_argument('--folder', type=Path, default=Path('spact-gpu'), help='of gpu: its data and run, which go on')
+    p.add_argument('--folder', type=Path, default=Path('spact-gpu'), help='of gpu: its data; of uses: the study')
+    p.add_argument('--methods', default='raw,motion,label_only', help='of uses: of the study, label_only, light')
+    p.add_argument('--steps', type=int, help='of uses: updates of each network')
     p.add_argument('--seconds', type=float, default=480, help='of gpu: for all of it')
     return p.parse_args(argv)
 
@@ -32,12 +38,16 @@ def parse(argv):
 def main(argv=None):
     o = parse(argv)
     try:
-        if o.names == ['rates']: result = run_rates(o.rounds, o.cores, o.video, o.quick)
+        if o.names == ['rates']: result = run_rates(o.rounds, o.cores, o.video, o.quick, o.only)
+        elif o.names == ['uses']: result = run_uses(o.folder, tuple(o.methods.split(',')), o.out, steps=o.steps)
         elif o.names == ['gpu']: result = run_gpu(o.folder, None if o.device == 'cpu' else o.device, o.seconds)
         else: result = run_bench(None if o.names == ['all'] else tuple(o.names), o.quick, o.device)
     except SpactError as e:
         print(f'benchmarks: {e}', file=sys.stderr)
         return e.exit_code
+    if o.names == ['uses']:
+        print(*tabulate_uses(result), sep='\n')
+        return 0
     if o.out: write_json(o.out, result)
     print(tabulate(result['lines']).to_markdown(index=False))
     return 0

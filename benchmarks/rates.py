@@ -1,4 +1,4 @@
-"""Frames per second: the light f_A against `deface`, and what the fast backends bring.
+"""Frames per second: the motion front and the light f_A against `deface`, and what the fast backends bring.
 
 People who anonymize video today use deface (https://github.com/ORB-HD/deface), which looks for faces and blurs them.
 It hides other things than f_A does, so nothing is compared but the time that both take, from one file to another.
@@ -81,7 +81,7 @@ anonymize_video(a, b, model, cfg)"""
 
 
 def ours(
-    model: str | Path = 'light', # a name for `load_model`
+    model: str | Path = 'light', # a name for `load_model`; 'motion': the front that needs no training
     backend: str = 'torch',      # one of `BACKENDS`, or 'eager'
     half: bool = False,          # bfloat16
 ) -> Callable: # (video, output) -> program and arguments
@@ -117,12 +117,13 @@ def list_matches(
     with seeded('speed'): fa = make_anonymizer('tiny' if quick else 'paper')
     save_model(paper, Model(fa, 112, 'paper', UNMEASURED))
     n, m = (5, 4) if quick else (100, 12) # enough frames that the chance of starting does not count
-    light, heavy = {'light': (ours(), n)}, {'eager': (ours(paper, 'eager'), m), 'bf16': (ours(paper, half=True), 2*m)}
+    light = {'motion': (ours('motion'), n), 'light': (ours(), n)}
+    heavy = {'eager': (ours(paper, 'eager'), m), 'bf16': (ours(paper, half=True), 2*m)}
     if has('openvino'):
         light['light, OpenVINO bf16'] = ours(backend='openvino', half=True), n
         heavy['OpenVINO bf16'] = ours(paper, 'openvino', True), 2*m
     if has('deface'): light = {'deface': (deface, 2 if quick else 20)} | light
-    return [*(Match(size, 'deface', dict(light='>= 1'), light) for size in ((256, 256), (480, 640))),
+    return [*(Match(size, 'deface', dict(light='>= 1', motion='>= 1'), light) for size in ((256, 256), (480, 640))),
             Match((112, 112), 'eager', {'bf16': '>= 2.2', 'OpenVINO bf16': '>= 2.7'}, heavy)]
 
 
@@ -147,6 +148,7 @@ def run_rates(
     cores: int = 1,         # that each may use
     video: str | Path | None = None, # what is to be seen in the test videos; None: a pattern
     quick: bool = False,    # a few frames of a small size, to see that it works; then the numbers mean nothing
+    only: str = '',         # of the matches, those at this size, such as 640x480
     progress: bool = True,  # show a bar
 ) -> dict: # `lines`: `Ratio`s as dicts with `met`; `fps`: frames per second of processor time; `provenance`
     "Measure the contestants, from file to file."
@@ -155,8 +157,9 @@ def run_rates(
     note = f'from file to file, {cores} core{"s"*(cores > 1)}'
     with tempfile.TemporaryDirectory() as folder, tqdm(desc='rates', unit=' runs', disable=not progress) as bar:
         for match in list_matches(Path(folder), quick):
-            seconds = run_match(match, 1 if quick else rounds, where, video, quick, Path(folder), bar.update)
             label = f'{match.size[1]}x{match.size[0]}'
+            if only not in ('', label): continue
+            seconds = run_match(match, 1 if quick else rounds, where, video, quick, Path(folder), bar.update)
             fps[label] = {k: [1/s if s > 0 else math.nan for s in v] for k, v in seconds.items()}
             title = f'{label}, against {match.plain}: '
             if match.plain in seconds: lines += compare(seconds, {} if quick else match.goals, title, note)

@@ -328,6 +328,11 @@ def _write_film(new, path, out, film, cfg, on_frame, flaws): # -> how many pictu
     return n
 
 # %% ../nbs/76_anonymize.ipynb #9e2d405b
+def _suit(model, cfg, is_image, flaws): # -> the model; of a picture, which stands still, a front would show nothing
+    if not (is_image and isinstance(model.fa, Front)): return model
+    flaws.append(f'a picture stands still, and {model.name} shows what moves: it went through light')
+    return prepare_model('light', cfg)
+
 IMAGES = {'.jpg': 'JPEG', '.jpeg': 'JPEG', '.png': 'PNG'}
 
 def _write_image(new, path, out, film, cfg): # -> 1: the only picture, upright, without what a camera noted beside it
@@ -366,7 +371,7 @@ def anonymize_video(
     if out.suffix.lower() not in ends: raise BadInput(f'{out}: the ending must be one of {", ".join(ends)}')
     if out.exists() and path.exists() and out.samefile(path):
         raise BadInput(f'{out}: is the video itself; choose another name')
-    film = _stream_film(path, model, cfg, flaws := [])
+    film = _stream_film(path, _suit(model, cfg, is_image, flaws := []), cfg, flaws)
     first = next(film) # before anything is written
     try:
         with _new_file(out, cfg.force) as new:

@@ -16,9 +16,11 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
+from torch import nn
 from tqdm import tqdm
 from .config import AnonymizeConfig
 from .errors import BadInput, SpactError
+from .motion import Front
 from .video import scan_video
 from .models import Model, load_model, make_printable, save_model
 from .tasks import Task, run_tasks
@@ -195,7 +197,7 @@ def _show_bar(n, name, progress): # frames a second, time left
 # %% ../nbs/77_anonymize_folder.ipynb #b3afb47e
 @contextmanager
 def _share_model(model, near): # -> what tasks carry in its place; near: a folder that all see, None: on this machine
-    if not hasattr(model.fa, 'config'): yield model # a baseline, and small
+    if not isinstance(model.fa, nn.Module) or not any(True for _ in model.fa.parameters()): yield model # and small
     else:
         try:
             if near: near.mkdir(parents=True, exist_ok=True)
@@ -345,6 +347,9 @@ def list_notes(
     return lines
 
 # %% ../nbs/77_anonymize_folder.ipynb #702bef8d
+_KEPT = ('not hidden by a front: that somebody is there, where, their outline and how they move, by which they may be '
+         'known; and if you have the raw video, you can find which one it was')
+
 def list_caveats(
     model:Model, # what was used
     cfg:AnonymizeConfig=AnonymizeConfig(), # the choices
@@ -363,6 +368,7 @@ def list_caveats(
     if size!=model.size:
         known = 'nothing is known of what it hides at another size'
         lines.append(f'size {size}: f_A was trained at {model.size} px, and {known}')
+    if isinstance(model.fa, Front): lines.append(_KEPT)
     if cfg.strength<1: lines.append(f'strength {cfg.strength:g}: the original shows through, and can be restored')
     if cfg.side_by_side: lines.append('side by side: the original is in the file')
     if cfg.keep_audio: lines.append('sound: copied as it is; a voice identifies its owner')

@@ -30,7 +30,7 @@ from .config import Reading
 from .errors import BadInput, Collapse, VideoError
 from .files import atomic, follow, read_json, write_json, writing
 from .manifest import Manifest, check_files, list_files, stream_video
-from .video import scan_video
+from .video import find_rate, open_stream, scan_video
 
 # %% ../nbs/14_bank.ipynb #7d78844c
 @dataclass
@@ -406,8 +406,16 @@ def _read_videos(
     finally: pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/14_bank.ipynb #ad83af0c
+def _note_rate(m, r): # the row of a video that was read, with `fps`, unless that is there already or no file states it
+    path = m.root/r['path']
+    if 'fps' in r or not os.path.isfile(path): return r
+    try:
+        with open_stream(path) as (c, s): fps = find_rate(c, s)
+    except VideoError: return r # its frames were read before, and the file has changed
+    return r | dict(fps=round(float(fps), 3)) if fps else r
+
 def _make_bank(m, seen, frames, every): # `seen`: each row's number of frames, or why it was skipped
-    rows = [r for r, n in zip(m.rows, seen) if isinstance(n, int)]
+    rows = [_note_rate(m, r) for r, n in zip(m.rows, seen) if isinstance(n, int)]
     if not rows: raise BadInput(f'{m.source}: none of its {len(m)} videos can be read; the first: {seen[0]}')
     start = torch.tensor([0, *(n for n in seen if isinstance(n, int))]).cumsum(0)
     return Bank(frames(), start, rows, [why for why in seen if isinstance(why, str)], every=every)
@@ -592,7 +600,8 @@ def _sum_up(fa, bank): # f_A and the videos that it is shown -> 32 hexadecimal d
         h.update(k.encode())
         h.update(v.detach().cpu().contiguous().numpy().tobytes())
     h.update(repr((tuple(bank.frames.shape), bank.every)).encode())
-    for r in bank.rows: h.update(repr((r['path'], r.get('people'))).encode())
+    rate = ['fps']*hasattr(fa, 'start') # of a front, whose lag is in seconds
+    for r in bank.rows: h.update(repr((r['path'], r.get('people'), *(r.get(k) for k in rate))).encode())
     h.update(bank.start.numpy().tobytes())
     h.update(bank.read(slice(None, None, max(1, len(bank.frames)//64))).numpy().tobytes())
     return h.hexdigest()
@@ -688,7 +697,8 @@ def anonymize_data(
     finally:
         if is_training: fa.train()
     seen = parts[2].bank
-    frames = seen.read(slice(None, None, max(1, len(seen.frames)//256))).float()/255
+    some = torch.linspace(0, len(seen.frames)-1, 256).round().long() # not in step with the films, which may begin alike
+    frames = seen.read(some).float()/255
     if frames.std(0).mean()<.002:
         raise Collapse('the anonymizer makes the same image of every frame: no score of it means anything')
     return data._replace(train=parts[0], val=parts[1], test=parts[2])

@@ -7,7 +7,8 @@ __all__ = ['BACKENDS', 'EXPORT_FORMATS', 'make_runner', 'Exported', 'export_mode
 
 # %% ../nbs/75_export.ipynb #5cb69e4b
 import contextlib, copy, io, logging, warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 import torch
@@ -140,6 +141,48 @@ def _write_torch_export(fa, path):
         torch.export.save(_to_torch_export(fa), path)
         return _measure_distance(torch.export.load(path).module(), fa, _block_px(fa))
 
+# %% ../nbs/75_export.ipynb #0f5521e3
+class _FrontStep(nn.Module): # one call of a front, its state an input and an output
+    def __init__(self, fa): # a `Motion`, or an `AfterFront` that begins with one
+        super().__init__()
+        self.front, net = (fa.front, fa.net) if isinstance(fa, AfterFront) else (fa, None)
+        self.net = None if net is None else _fold_batchnorm(net)
+
+    def forward(self, im, past): # (n,3,H,W) and (l,C,h,w) -> the same shapes
+        out, past = self.front.advance(im, past)
+        return out if self.net is None else self.net((out*255).round()/255), past
+
+def _front_to_onnx(fa, shape): # the bytes of an ONNX file for frames of (height, width)
+    for m in ('onnx', 'onnxscript'): _need(m, 'onnx')
+    step, im, any_size = _FrontStep(fa).eval(), torch.rand(3, 3, *shape), {0: torch.export.Dim.DYNAMIC}
+    with _quiet(), torch.no_grad():
+        made = torch.onnx.export(step, (im, step.front.look(im[:2])), dynamo=True, verbose=False,
+                                 dynamic_shapes=[any_size]*2, input_names=['frames', 'past'],
+                                 output_names=['anonymized', 'remembered'])
+    return _forget_places(made.model_proto).SerializeToString()
+
+# %% ../nbs/75_export.ipynb #7409f66d
+def _run_front(session, lag): # of onnxruntime -> a function as `Front.start` returns it
+    past = None
+    def step(im):
+        nonlocal past
+        if past is None:
+            first, size = im[:1].repeat(lag, 1, 1, 1), session.get_inputs()[1].shape[1:]
+            past = session.run(None, dict(frames=first.numpy(), past=torch.zeros(lag, *size).numpy()))[1]
+        out, past = session.run(None, dict(frames=im.contiguous().numpy(), past=past))
+        return torch.from_numpy(out)
+    return step
+
+def _write_front(fa, path, shape): # -> the mean difference to PyTorch over a film that shifts, at two lags
+    path.write_bytes(_front_to_onnx(fa, shape))
+    session = _need('onnxruntime', 'onnx').InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    whole = torch.rand(1, 3, shape[0], shape[1]+16, generator=generator('film'))
+    film = torch.cat([whole[..., i:i+shape[1]] for i in range(12)])
+    def off(lag):
+        a, b = fa.start(lag/getattr(fa, 'front', fa).lag), _run_front(session, lag)
+        return torch.cat([(a(p)-b(p)).abs() for p in film.split([1, 4, 7])]).mean().item()
+    with torch.no_grad(): return max(map(off, (1, 3)))
+
 # %% ../nbs/75_export.ipynb #c4264e91
 EXPORT_FORMATS = { # name -> ending of the file, what writes it and returns its distance
     'onnx': ('.onnx', _write_onnx), 'openvino': ('.xml', _write_openvino),
@@ -151,10 +194,10 @@ class Exported(NamedTuple):
 
     Parameters:
         path: the file; for OpenVINO the .xml, with the .bin beside it
-        off: largest difference of any value to PyTorch's, in [0,1]
+        off: largest difference of any value to PyTorch's, in [0,1]; of a front the mean over a film
     """
     path:Path    # the file; for OpenVINO the .xml, with the .bin beside it
-    off:float    # largest difference of any value to PyTorch's, in [0,1]
+    off:float    # largest difference of any value to PyTorch's, in [0,1]; of a front the mean over a film
 
 def _export_one(fa, path, write): # all or nothing
     with atomic(path) as tmp:
@@ -171,20 +214,25 @@ def _export_one(fa, path, write): # all or nothing
 def export_model(
     model:Model, # whose f_A
     folder:str|Path, # where; made when absent, files of the same name are replaced
-    formats:tuple=tuple(EXPORT_FORMATS), # of `EXPORT_FORMATS`
+    formats:Sequence=tuple(EXPORT_FORMATS), # of `EXPORT_FORMATS`; a front has ONNX only
+    shape:tuple|None=None, # (height, width) of the frames of a front, px; None: a square of the model's size
 )->list[Exported]: # in the order of `formats`
     """Write f_A in other formats, and check each file against PyTorch.
 
     Parameters:
         model: whose f_A
         folder: where; made when absent, files of the same name are replaced
-        formats: of `EXPORT_FORMATS`
+        formats: of `EXPORT_FORMATS`; a front has ONNX only
+        shape: (height, width) of the frames of a front, px; None: a square of the model's size
 
     Returns:
         in the order of `formats`
     """
     for f in formats:
         if f not in EXPORT_FORMATS: raise BadInput(f'format: expected one of {", ".join(EXPORT_FORMATS)}, got {f!r}')
-    if isinstance(model.fa, Front): raise BadInput(f'{model.name}: a front needs frames in order, and has no such file')
     stem, how = get_stem(model), [EXPORT_FORMATS[f] for f in formats]
+    if isinstance(model.fa, Front):
+        if list(formats)!=['onnx']: raise BadInput(f'{model.name}: a front is written as ONNX only; use --onnx')
+        how = [('.onnx', partial(_write_front, shape=shape or (model.size or 64,)*2))]
+    elif shape: raise BadInput(f'shape: {model.name} takes frames of any size')
     return [_export_one(model.fa, Path(folder)/f'{stem}{end}', write) for end, write in how]

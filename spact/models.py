@@ -12,9 +12,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 from torch import Tensor, nn
-from .config import upgrade
+from .config import FRONTS, upgrade
 from .errors import BadInput
 from .files import atomic, read_json, write_json
+from .motion import make_front
 from .results import tidy
 from .runs import load_anonymizer, save_anonymizer
 from .tradeoff import explain_marks, summarize, tabulate_summary
@@ -76,7 +77,7 @@ def _describe_metrics(
 )->str: # a sentence without its full stop
     "Put into words what fresh attackers still read through f_A (Table 1)."
     rows = summarize(tidy(metrics)).query('n > 0')
-    own = next((m for m in ('model', 'spact') if m in rows.index), None)
+    own = next((m for m in ('model', 'spact', 'motion') if m in rows.index), None)
     if own is None or 'raw' not in rows.index:
         raise BadInput(f"{data}: the metrics hold no scores of 'raw' and of 'spact' or 'model'")
     def score(method, key): # percent, with its spread where there are several seeds
@@ -254,6 +255,12 @@ def locate_model(
             raise BadInput(f'{name}: no such model; give {known}')
     return path/'model.safetensors' if (path/'model.safetensors').exists() else path
 
+# %% ../nbs/57_models.ipynb #f8951093
+_OF_MOTION = UNMEASURED # see below
+
+def _load_front(name): # of `spact.config.FRONTS`, with other settings behind it or without
+    return Model(make_front(name), 64, name, _OF_MOTION if name=='motion' else UNMEASURED)
+
 # %% ../nbs/57_models.ipynb #56db104b
 def _read_size(folder): # px, or None: what a run says of its frames
     run = read_json(folder/'run.json') if (folder/'run.json').exists() else {}
@@ -264,16 +271,17 @@ def _read_size(folder): # px, or None: what a run says of its frames
     return _check_size(size, folder/'run.json')
 
 def load_model(
-    name:str|Path='light', # what `locate_model` finds
+    name:str|Path='light', # what `locate_model` finds, or a front, such as 'motion' or 'motion+levels=5'
 )->Model: # ready to use
     """Load the anonymizer that a name stands for.
 
     Parameters:
-        name: what `locate_model` finds
+        name: what `locate_model` finds, or a front, such as 'motion' or 'motion+levels=5'
 
     Returns:
         ready to use
     """
+    if str(name).partition('+')[0] in FRONTS and not Path(name).exists(): return _load_front(str(name))
     path = locate_model(name)
     folder = path if path.is_dir() else path.parent
     if path.name=='model.safetensors' and (folder/'config.json').exists():

