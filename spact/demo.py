@@ -350,10 +350,10 @@ def _list_folds(
 )->dict: # name -> `split_column` of a fold, see `read_manifest`
     "Name the folds of a table."
     if bool(folds)==bool(leave_out): raise BadInput('folds or leave_out: give one of them')
-    if folds and not 2<=folds<=(n := len(read_table(find_table(manifest)))):
+    n = len(rows := read_table(find_table(manifest)))
+    if folds and not 2<=folds<=n:
         raise BadInput(f'{manifest}: folds: from 2 to {n}, as many as there are videos, not {folds}')
     if folds: return {f'{k} of {folds}': f'split {k}/{folds}{f" {identity}"*bool(identity)}' for k in range(1, folds+1)}
-    rows = read_table(find_table(manifest))
     if leave_out not in rows[0]: raise BadInput(f'{manifest}: leave_out: no column {leave_out!r}, there are '
                                                 f'{", ".join(k for k in rows[0] if k[0]!="_")}')
     values = sorted({v for r in rows if is_known(v := r[leave_out])})
