@@ -382,7 +382,7 @@ def _write_html(
         body = body.replace(f'<td>{escape(n)}</td>', f'<td title="{escape(n)}">{escape(_name_attribute(n))}</td>')
     first = render(lead)
     if (film := folder/'before_after.mp4').exists() and shown[:1]==['before_after.png']:
-        first += f'<video src="{_inside(film)}" controls muted loop autoplay playsinline></video>\n'
+        first += f"<video src='{_inside(film)}' controls muted loop autoplay playsinline></video>\n"
     def put(html): return re.sub(r'src="([\w.]+\.png)"', lambda m: f'src="{_inside(folder/m[1])}"', html)
     page = _jinja.from_string((resources.files('spact')/'pages'/'page.html').read_text(encoding='utf-8'))
     words = re.sub('<[^>]+>', '', render(verdict)).strip()
