@@ -239,7 +239,7 @@ def _start_workers(n): # on this machine -> their client
     held = {'distributed.nanny.pre-spawn-environ': _environ, 'distributed.worker.multiprocessing-method': _method,
             'distributed.scheduler.worker-ttl': None} # a laptop may sleep, and its workers with it
     with _quiet(), dask.config.set(held), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
-        how = dict(threads_per_worker=1, memory_limit=None, dashboard_address=None, local_directory=tmp)
+        how = dict(threads_per_worker=1, memory_limit=None, dashboard_address=':0', local_directory=tmp)
         cluster = LocalCluster(n_workers=0, **how, plugins=[_Deaf()], silence_logs=logging.CRITICAL)
         with cluster, Client(cluster) as client:
             _wait_for(cluster, n)
