@@ -276,6 +276,7 @@ def test_search(page, address):
     page.wait_for_url(f'{address}/02_core.html')
 
 
+@pytest.mark.slow # twelve pages in two themes
 def test_axe(page, address):
     "Pages can be read by everybody: axe-core finds no serious violation, in light and in dark"
     axe = pytest.importorskip('axe_playwright_python.base', reason="needs axe: pip install -e '.[dev]'")
