@@ -241,7 +241,9 @@ def _with_settings(
             b = inspect.signature(f).bind_partial(*args, cfg=cfg, **given)
             _repeat(own, b.arguments, arguments)
             return f(*b.args, **b.kwargs)
-        new = [_make_option(p, spelt[p], found[p], kind.__name__*(p[-1] in shown.split()), begins) for p in found]
+        listed = [p for p in found if p[-1] in shown.split()]
+        wanted = listed if {'--help', '-h'} & {*sys.argv} else found # a page of help is quicker without the others
+        new = [_make_option(p, spelt[p], found[p], kind.__name__*(p in listed), begins) for p in wanted]
         call.__signature__ = inspect.Signature([*flat, *new])
         call.__annotations__ = {p.name: p.annotation for p in [*flat, *new]}
         return call

@@ -680,7 +680,7 @@ class AttackConfig(_Budgets):
         Returns:
             for tests
         """
-        return cls(**dict(n_frames=4, width=8, steps_t=20, steps_b=20, batch_t=8, batch_b=16, views=2) | kw)
+        return cls(**dict(n_frames=4, width=8, steps_t=6, steps_b=6, batch_t=8, batch_b=16, views=2) | kw)
 
 # %% ../nbs/01_config.ipynb #2f27fe74
 ATTACKERS = { # name -> what it changes in an `AttackConfig`; `reads`: only this; `times`: budgets

@@ -189,10 +189,10 @@ def pages(site):
         yield p.relative_to(site).as_posix()
 
 
-def test_every_page(page, address, site):
-    "No error, no request to elsewhere, every picture there, nothing cut, and nothing wider than the screen"
+def look_at(page, address, paths):
+    "What is wrong with pages: cut, broken or wider than the screen; the fixture sees errors and requests to elsewhere"
     found = {}
-    for path in pages(site):
+    for path in paths:
         page.set_viewport_size(DESK)
         page.goto(f'{address}/{path}')
         desk = page.evaluate(LOOK)
@@ -201,7 +201,14 @@ def test_every_page(page, address, site):
         wrong = desk['cut'] + phone['cut'] + desk['broken']
         wrong += [f'{v["over"]} px too wide' for v in (desk, phone) if v['over'] > 0]
         if wrong: found[path] = wrong
-    assert found == {}
+    return found
+
+
+def test_pages(page, address): assert look_at(page, address, [f'{name}.html' for name in AXE]) == {}
+
+
+@pytest.mark.slow # ninety pages
+def test_every_page(page, address, site): assert look_at(page, address, pages(site)) == {}
 
 
 def test_first_page(page, address):

@@ -111,12 +111,6 @@ def test_numbers_are_unique():
     assert sorted(set(numbers)) == numbers
 
 
-def test_every_module_imports_by_itself():
-    "From the first on, so that each finds only what it imports and what stands before it"
-    names = [m for nb in NBS if (m := module(nb))]
-    python(f'import importlib\nfor m in {names}: importlib.import_module("spact." + m)')
-
-
 # --- what `import spact` offers ---------------------------------------------------------------------------------------
 SURFACE = ['anonymize_video', 'audit', 'evaluate', 'load_model', 'read_manifest', 'read_results', 'train']
 HEAVY = {'torch', 'torchvision', 'numpy', 'decord', 'av', 'matplotlib', 'pandas', 'pydantic', 'dask'}
