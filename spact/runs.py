@@ -326,5 +326,21 @@ def load_games(
     cfg = read_config(GameConfig, folder/'run.json')
     p = torch.zeros(2, held.get('n_attributes', 1)) # what p was is in the checkpoint
     files = sorted((folder/'checkpoints').glob('*.safetensors')) or [folder/'game.safetensors']
-    games = [load_game(f, make_game(cfg, held['n_classes'], held['seed'], p)) for f in files]
+    def load(f): return _load_players if f.exists() and 'seen' not in _read_head(f) else load_game
+    games = [load(f)(f, make_game(cfg, held['n_classes'], held['seed'], p)) for f in files]
     return {g.step: g for g in games}
+
+def _read_head(path): # what a checkpoint says of itself
+    try:
+        with safe_open(path, 'pt') as f: return {k: json.loads(v) for k, v in (f.metadata() or {}).items()}
+    except _BROKEN as e: raise BadInput(f'{path}: not a checkpoint of a game ({str(e).splitlines()[0]})') from None
+
+def _load_players(path, game): # weights alone, of the players that are there
+    try:
+        game.step, tensors = int(_read_head(path)['step']), load_file(path)
+        for name in PLAYERS:
+            own, net = _part(tensors, f'{name}.'), getattr(game, name)
+            if own or not net.state_dict(): net.load_state_dict(own)
+            else: setattr(game, name, None)
+    except _BROKEN as e: raise BadInput(f'{path}: not a checkpoint of this game ({str(e).splitlines()[0]})') from None
+    return game
