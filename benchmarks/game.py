@@ -2,7 +2,7 @@
 
 `python -m benchmarks game --folder RUN --out data/explore` plays the game of the preset `cpu` in RUN, which resumes,
 then trains fresh attackers on what f_A makes at every second kept step, and on methods that need no training, with a
-fifth of the usual budget: what they read is a bound. It writes a run folder whose checkpoints hold weights alone, in
+seventh of the usual budget: what they read is a bound. It writes a run folder whose checkpoints hold weights alone, in
 half precision: f_A of every kept step, f_T and f_B of the first, the middle and the last. `explore.json` says what the
 attackers read, how long everything took, and on what machine."""
 import json
@@ -32,7 +32,7 @@ SHOWN = 24 # test clips whose answers are kept one by one
 
 def draw_data(
     size: int,                 # px
-    n: tuple = (2048, 256, 256), # clips to learn from, to choose on, to test on
+    n: tuple = (2048, 128, 256), # clips to learn from, to choose on, to test on
     seed: int = 0,             # of the benchmark
 ) -> Data:
     "Draw Marionette in memory."
@@ -101,10 +101,10 @@ def keep_run(
 def run_game(
     folder: Path,          # of the run and of what attackers read; resumes
     out: Path,             # what is kept of it
-    size: int = 64,        # px
-    steps: int = 1200,     # of the game
-    attack: int = 400,     # updates of each attacker
-    n: tuple = (2048, 256, 256), # clips to learn from, to choose on, to test on
+    size: int = 48,        # px
+    steps: int = 600,      # of the game
+    attack: int = 300,     # updates of each attacker
+    n: tuple = (2048, 128, 256), # clips to learn from, to choose on, to test on
     seed: int = 0,         # of everything
 ) -> dict: # explore.json
     "Play, attack, keep."
