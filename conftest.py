@@ -34,7 +34,10 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    "Tests in files have the flag `slow` too: `@pytest.mark.slow`"
+    """Tests in files have the flag `slow` too: `@pytest.mark.slow`. Notebooks go from the last to the first: the small
+    ones, at the end, keep all processes busy."""
+    places = {p: k for k, p in enumerate(dict.fromkeys(item.path for item in items))}
+    items.sort(key=lambda item: (-places[item.path] if item.path.suffix == '.ipynb' else -1e9))
     if 'slow' in config.getoption('--nb-flags').split(): return
     for item in items:
         if item.get_closest_marker('slow'): item.add_marker(pytest.mark.skip(reason='slow: --nb-flags slow runs it'))

@@ -41,7 +41,7 @@ LIB = CFG.lib_path.name
 # --- Sphinx -----------------------------------------------------------------------------------------------------------
 project, author, release = CFG.title, CFG.author, CFG.version
 copyright = CFG.copyright
-extensions = ['myst_nb', 'sphinx.ext.mathjax', 'sphinx.ext.viewcode', 'sphinx_copybutton']
+extensions = ['myst_nb', 'sphinx.ext.mathjax', 'sphinx.ext.linkcode', 'sphinx_copybutton']
 root_doc = 'index'
 exclude_patterns = ['_*', '.*', '**/.*', '**/_*', '*.yml']
 add_module_names = False
@@ -292,29 +292,25 @@ def complete(app, failed):
     (out/'sitemap.xml').write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset {space}>\n{urls}</urlset>\n')
     (out/'404.html').write_text(LOST.format(host=HOST))
 
-def source_of(app, modname):
-    "Where each symbol of a module of ours is, patched methods included (for viewcode, which asks once a symbol)"
-    return find_symbols(modname) if modname.split('.')[0] == LIB else None
-
 @cache
-def find_symbols(modname):
-    "The code of a module, and for each symbol in it whether it is a class, its first and its last line"
-    code = Path(importlib.import_module(modname).__file__).read_text(encoding='utf-8')
-    where = {}
+def find_symbols(module):
+    "The first and the last line of each symbol of a module of ours, patched methods included"
+    code, where = Path(importlib.import_module(module).__file__).read_text(encoding='utf-8'), {}
     for t in ast.parse(code).body:
         if not isinstance(t, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef): continue
-        kind = 'class' if isinstance(t, ast.ClassDef) else 'def'
         names = patch_name(t)
-        for n in [names] if isinstance(names, str) else names:
-            where[n] = kind, min([t.lineno, *(d.lineno for d in t.decorator_list)]), t.end_lineno
-        for u in t.body if kind == 'class' else []:
-            if not isinstance(u, ast.FunctionDef | ast.AsyncFunctionDef): continue
-            where[f'{t.name}.{u.name}'] = 'def', u.lineno, u.end_lineno
-    return code, where
+        found = dict.fromkeys([names] if isinstance(names, str) else names, t)
+        if isinstance(t, ast.ClassDef): found |= {f'{t.name}.{u.name}': u for u in t.body if hasattr(u, 'name')}
+        where |= {n: (node.lineno, node.end_lineno) for n, node in found.items()}
+    return where
+
+def linkcode_resolve(domain, info):
+    "Where the code of a symbol is shown on the code host"
+    module, (first, last) = info['module'], find_symbols(info['module']).get(info['fullname'], (1, 1))
+    return f'{CFG.git_url}/blob/{CFG.branch}/{module.replace(".", "/")}.py#L{first}-L{last}'
 
 def setup(app):
     app.connect('source-read', read)
-    app.connect('viewcode-find-source', source_of)
     app.connect('build-finished', redirect)
     app.connect('build-finished', complete)
     app.connect('html-page-context', describe_page, priority=900) # after the theme

@@ -69,10 +69,19 @@ def test_visible_cells_are_enough(tmp_path):
     assert r.returncode == 0, r.stdout
 
 
-def test_visible_cells_of_one_page_run(tmp_path):
-    "In an empty folder: the shortest page, to the end"
-    code = '\n'.join(visible(ROOT/'nbs/howtos/choose_omega.ipynb'))
-    (tmp_path/'copied.py').write_text('def display(*a): pass\n' + code)
-    r = subprocess.run([sys.executable, 'copied.py'], cwd=tmp_path, capture_output=True, text=True,
+def copy_and_run(nb, folder):
+    code = '\n'.join(visible(nb))
+    (folder/'copied.py').write_text('def display(*a): pass\n' + code)
+    r = subprocess.run([sys.executable, 'copied.py'], cwd=folder, capture_output=True, text=True,
                        env={**os.environ, 'PYTHONPATH': str(ROOT), 'MPLBACKEND': 'agg'})
     assert r.returncode == 0, r.stderr[-2000:]
+
+
+def test_visible_cells_of_one_page_run(tmp_path):
+    "In an empty folder: the shortest page, to the end"
+    copy_and_run(ROOT/'nbs/howtos/choose_omega.ipynb', tmp_path)
+
+
+@pytest.mark.slow # each page once more, in a process of its own
+@pytest.mark.parametrize('nb', PAGES, ids=lambda p: p.stem)
+def test_visible_cells_run(nb, tmp_path): copy_and_run(nb, tmp_path)
