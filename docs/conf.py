@@ -270,8 +270,14 @@ LOST = """<!doctype html>
 <a href="{host}search.html">the search</a>.</p></body></html>
 """
 
+def list_parameters(body):
+    "Parameters on lines of their own as a list, not as definitions without a term, which screen readers stumble over"
+    def read(m): return f'<ul>{m[1].replace("<dd>", "<li>").replace("</dd>", "</li>")}</ul>'
+    return re.sub(r'<dl>((?:\s*<dd>(?:(?!</?d[dlt]>).)*</dd>)+\s*)</dl>', read, body, flags=re.S)
+
 def describe_page(app, pagename, templatename, context, doctree):
     "What others show of a page when it is linked to"
+    if 'body' in context: context['body'] = list_parameters(context['body'])
     if tree := context.get('furo_navigation_tree'): # its captions are headings, of the second level
         context['furo_navigation_tree'] = tree.replace('role="heading">', 'role="heading" aria-level="2">')
     known = app.env.metadata[pagename] if pagename in app.env.all_docs else {}
