@@ -10,7 +10,7 @@ import contextlib, json, math, sys, time
 from collections import Counter
 from hashlib import blake2b, file_digest
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np
@@ -695,12 +695,16 @@ class _Meter: # what the steps of a study take, in seconds of one worker, measur
         return self.once(('frame', name), lambda: measure_frames(fa, self.cfg.reading.shape, self.device))
 
 # %% ../nbs/62_study.ipynb #3d17eced
+_measure_attack = cache(measure_attack) # a process that plans again measures once
+@cache
+def _measure_game(g, shape, engine, n_out): return measure_game(g, shape, make_engine(engine), n_out)
+
 class _Paces(_Meter): # the same, with the steps of a study
     def pace(self, t): # of a game: its first one here; on a GPU each, for its memory
         g, n_out, shape = vary_game(self.cfg.game, t.method), self.count(t), self.cfg.reading.shape
         if g.objective!='supervised': n_out = n_out[0], 0
-        engine = make_engine(replace(self.cfg.engine, device=self.device))
-        def measure(): return g, n_out, measure_game(g, shape, engine, n_out)
+        engine = replace(self.cfg.engine, device=self.device)
+        def measure(): return g, n_out, _measure_game(g, shape, engine, n_out)
         g0, n0, pace = self.once('game' if self.device=='cpu' else g, measure)
         scale = count_game(g, shape, n_out)/count_game(g0, shape, n0)
         return pace.seconds*scale, pace.memory*scale, g, n_out
@@ -717,7 +721,7 @@ class _Paces(_Meter): # the same, with the steps of a study
         recipe, k = make_recipes([a], reads, self.cfg.attack)[a], 't' if reads=='action' else 'b'
         short = replace(recipe, **{f'steps_{k}': 1}) # the budget is no part of the pace
         n_out = self.count(t)[0] if reads=='action' else len(label_part(self.held[q.key], q).columns)
-        def measure(): return measure_attack(short, reads, self.cfg.reading.shape, n_out, self.device)
+        def measure(): return _measure_attack(short, reads, self.cfg.reading.shape, n_out, self.device)
         pace, video = self.once((short, reads), measure)
         self.memory = max(self.memory, self.base+pace.memory)
         videos = [len(self.held[p.key].split(s)) for p, s in ((q, 'train'), (q, 'val'), (r, 'test'))]
