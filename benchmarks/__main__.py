@@ -7,6 +7,7 @@ NAME is one of the benches below, `all` of them, or `rates`: frames per second f
 `benchmarks.uses`, with `--methods` and `--steps`. `data/results/bench.json`, `rates.json` and `gpu.json` were written
 by `all`, `rates` and `gpu`, `rates_motion.json` by `rates --only 640x480`, and `uses.json` by `uses`."""
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def parse(argv):
     p.add_argument('--methods', default='raw,motion,label_only', help='of uses: of the study, label_only, light')
     p.add_argument('--steps', type=int, help='of uses: updates of each network; of game: of f_A')
     p.add_argument('--size', type=int, default=48, help='of game: px')
-    p.add_argument('--attack', type=int, default=300, help='of game: updates of each attacker')
+    p.add_argument('--attack', type=int, default=0, help='of game: updates of each attacker; 0: linear ones')
+    p.add_argument('--minutes', type=float, default=math.inf, help='of game: after which it ends')
     p.add_argument('--seconds', type=float, default=480, help='of gpu: for all of it')
     return p.parse_args(argv)
 
@@ -47,7 +49,8 @@ def main(argv=None):
         if o.names == ['rates']: result = run_rates(o.rounds, o.cores, o.video, o.quick, o.only)
         elif o.names == ['uses']: result = run_uses(o.folder, tuple(o.methods.split(',')), o.out, steps=o.steps)
         elif o.names == ['game']:
-            run_game(o.folder, o.out or Path('data/explore'), o.size, o.steps or 600, o.attack)
+            run_game(o.folder, o.out or Path('data/explore'), o.size, o.steps or 600, o.attack, o.minutes,
+                     o.quick)
             return 0
         elif o.names == ['gpu']: result = run_gpu(o.folder, None if o.device == 'cpu' else o.device, o.seconds)
         else: result = run_bench(None if o.names == ['all'] else tuple(o.names), o.quick, o.device)

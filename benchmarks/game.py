@@ -1,21 +1,25 @@
 """The game that the page Explore shows: played once on Marionette, attacked at some of its steps, kept small.
 
-`python -m benchmarks game --folder RUN --out data/explore` plays the game of the preset `cpu` in RUN, which resumes,
-then trains fresh attackers on what f_A makes at every second kept step, and on methods that need no training, with a
-seventh of the usual budget: what they read is a bound. It writes a run folder whose checkpoints hold weights alone, in
-half precision: f_A of every kept step, f_T and f_B of the first, the middle and the last. `explore.json` says what the
-attackers read, how long everything took, and on what machine."""
+`python -m benchmarks game --folder RUN --out data/explore` plays the game of the preset `cpu` in RUN, or `--quick` that
+of `quick`, and goes on with what is there. Then it trains fresh attackers on what f_A makes at every second
+kept step, and on methods that need no training: linear ones, which take seconds, or, by `--attack`, networks with so
+many updates. `--minutes` ends the game early; what was played until then is kept. It writes a run folder whose
+checkpoints hold weights alone, in half precision: f_A of every kept step, f_T and f_B of the first, the middle and the
+last. `explore.json` says what the attackers read, how long everything took, and on what machine."""
 import json
+import math
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from spact.bank import Data, anonymize_data
+from spact.bank import Data, Split, anonymize_data
 from spact.baselines import make_baseline
-from spact.config import AttackConfig, EngineConfig, GameConfig
+from spact.config import AttackConfig, EngineConfig, preset
 from spact.evaluation import evaluate_action, evaluate_privacy
 from spact.files import atomic, get_provenance, read_json, write_json
 from spact.game import Engine
@@ -27,12 +31,14 @@ METHODS = 'raw', 'motion', 'blur', 'downsample4' # beside the game: what needs n
 ASKED = {'hat': 'a.hat', 'glasses': 'b.glasses'} # what a visitor guesses; and the scene
 STUDY = dict(study='../results/marionette.json', # beside `data/explore`
              note='Marionette, drawn figures, at 32 px, three seeds. The clip of SPAct is by the game kept here.')
+LINEAR = ('linear readers of the mean and the deviation of a clip’s frames, fitted by ridge regression; '
+          'a network would read more')
 SHOWN = 24 # test clips whose answers are kept one by one
 
 
 def draw_data(
     size: int,                 # px
-    n: tuple = (2048, 128, 256), # clips to learn from, to choose on, to test on
+    n: tuple,                  # clips to learn from, to choose on, to test on
     seed: int = 0,             # of the benchmark
 ) -> Data:
     "Draw Marionette in memory."
@@ -97,17 +103,23 @@ def keep_run(
         tmp.write_text(''.join(json.dumps(r)+'\n' for r in thin_log(read_log(run), steps)))
 
 
+class _Enough(Exception): "The time of the game is over."
+
+
 # --- the run ----------------------------------------------------------------------------------------------------------
 def run_game(
     folder: Path,          # of the run and of what attackers read; resumes
     out: Path,             # what is kept of it
     size: int = 48,        # px
     steps: int = 600,      # of the game
-    attack: int = 300,     # updates of each attacker
-    n: tuple = (2048, 128, 256), # clips to learn from, to choose on, to test on
+    attack: int = 0,       # updates of each attacker; 0: linear ones
+    minutes: float = math.inf, # after which no step of the game begins; what was played is kept
+    quick: bool = False,   # the game of the preset `quick` instead, on fewer clips
     seed: int = 0,         # of everything
 ) -> dict: # explore.json
     "Play, attack, keep."
+    n, told = ((384, 96, 192), 384) if quick else ((2048, 128, 256), 768) # clips; and those attackers learn from
+    cfg = replace(preset('quick' if quick else 'cpu').study.game, steps=steps)
     folder, out, data = Path(folder), Path(out), draw_data(size, n, seed)
     began, kept = time.time(), folder/'seconds.json'
     with tqdm(total=100, desc='game') as bar:
@@ -115,19 +127,25 @@ def run_game(
             bar.set_description(stage)
             bar.n = round(100*share, 1)
             bar.refresh()
+            if stage == 'game' and time.time()-began > 60*minutes: raise _Enough
         engine = Engine(EngineConfig(keep_every=steps//10, save_every=20))
         source = dict(size=size, drawn='Marionette')
-        train(folder/'run', *data[:2], GameConfig(steps=steps), seed, engine=engine, source=source, on_progress=show)
+        with suppress(_Enough):
+            train(folder/'run', *data[:2], cfg, seed, engine=engine, source=source, on_progress=show)
     if not kept.exists(): write_json(kept, dict(game=round(time.time()-began)))
     keep_run(folder/'run', out)
-    games, cfg = load_games(folder/'run'), AttackConfig(steps_t=attack, steps_b=attack)
-    todo = {f'step {k}': g.fa for k, g in [*games.items()][::2]} | {m: make_baseline(m) for m in METHODS}
-    for name in tqdm(sorted(todo, key=lambda m: m not in (f'step {steps}', *METHODS)), 'attackers'):
+    usual = dict(steps_t=attack, steps_b=attack) if attack else dict(ft='linear', fb='linear')
+    games, recipe = load_games(folder/'run'), AttackConfig(**usual)
+    data = data._replace(train=Split(data.train.bank.subset(range(told)), data.train.y[:told], data.train.p[:told]))
+    todo = {f'step {k}': games[k].fa for k in sorted(games)[::-2]} | {m: make_baseline(m) for m in METHODS}
+    for name in tqdm(sorted(todo, key=lambda m: m not in (f'step {max(games)}', *METHODS)), 'attackers'):
         file = folder/f'read/{name}.json'
-        if not file.exists(): write_json(file, read_shown(anonymize_data(data, todo[name]), cfg, seed))
+        if not file.exists(): write_json(file, read_shown(anonymize_data(data, todo[name]), recipe, seed))
     read = {name: read_json(folder/f'read/{name}.json') for name in todo}
-    clips = dict(zip(('train', 'val', 'test'), n, strict=True))
-    what = dict(size=size, steps=steps, clips=clips, seed=seed, attack=attack)
+    clips = dict(zip(('train', 'val', 'test'), n, strict=True)) | dict(told=told)
+    who = f'networks with {attack} updates; trained longer, they would read more' if attack else LINEAR
+    what = dict(size=size, steps=max(games), of=steps, preset='quick' if quick else 'cpu', clips=clips, seed=seed,
+                attackers=who)
     result = dict(what=what, **STUDY, read=read, seconds=read_json(kept), provenance=get_provenance(seed))
     write_json(out/'explore.json', result)
     return result

@@ -16,15 +16,17 @@ import pytest
 import torch
 
 pytest.importorskip('resource', reason='processor time of programs, as Unix counts it')
-from benchmarks import films, losses, race, rates, reading, run, steps, uses
+from benchmarks import films, game, losses, race, rates, reading, run, steps, uses
 from benchmarks.__main__ import main
 from spact.attackers import attack_action
 from spact.bank import Data
 from spact.config import AttackConfig, EngineConfig, GameConfig
 from spact.core import generator
 from spact.errors import BadInput, SpactError
-from spact.marionette import draw_split
+from spact.game import Engine
+from spact.marionette import draw_split, list_columns
 from spact.ntxent import nt_xent
+from spact.runs import load_games, read_log, train
 from spact.synth import ACTIONS, _move_limbs, write_script
 from spact.video import read_frames, scan_video, write_video
 
@@ -250,6 +252,26 @@ def test_label_only():
     assert all(c.numpy().tobytes() in clips for c in shown.test.bank.frames.split(8))
     found = uses.evaluate_movement(data, 0, cfg)
     assert set(found['r2']) == {'tempo', 'phase', 'amplitude'} and found['full'] <= 1
+
+
+# --- the game of the page Explore -------------------------------------------------------------------------------------
+def test_what_is_kept_of_a_game(tmp_path):
+    "Weights alone, of some steps f_A alone; answers counted by hand"
+    split = draw_split(8, 16, t=8)
+    often = Engine(EngineConfig(keep_every=1))
+    fa = train(tmp_path/'run', split, split, GameConfig.tiny(steps=4), engine=often, source=dict(size=16))
+    game.keep_run(tmp_path/'run', tmp_path/'kept')
+    found = load_games(tmp_path/'kept')
+    assert [(k, g.ft is None, g.fb is None) for k, g in found.items()] == [
+        (k, k % 2 > 0, k % 2 > 0) for k in range(5)]
+    for a, b in zip(found[4].fa.parameters(), fa.parameters(), strict=True): assert torch.allclose(a, b, atol=2e-3)
+    assert [r['step'] for r in read_log(tmp_path/'kept')] == [1, 2, 3, 4]
+    p = torch.zeros(4, len(list_columns()))
+    p[:3, list_columns().index('a.hat')] = 1
+    asked = game.ask(p*.9, p, list_columns())
+    assert (asked['hat']['right'], asked['hat']['chance'], asked['glasses']['chance']) == (1, .75, 1)
+    assert asked['hat']['answers'] == pytest.approx([.9, .9, .9, 0])
+    assert len(asked['scene']['answers']) == 4
 
 
 # --- all of it --------------------------------------------------------------------------------------------------------
