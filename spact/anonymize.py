@@ -348,7 +348,7 @@ def _write_image(new, path, out, film, cfg): # -> 1: the only picture, upright, 
 def anonymize_video(
     path:str|os.PathLike, # a video file of any kind that FFmpeg reads, or an image
     out:str|os.PathLike, # the file to write: .mp4, .m4v, .mov or .mkv; of an image, .jpg or .png as well
-    model:Model|str|Path='light', # what `load_model` takes, or its result
+    model:Model|str|Path='motion', # what `load_model` takes, or its result; such as 'light'
     cfg:AnonymizeConfig=AnonymizeConfig(), # the choices
     on_frame:Callable|None=None, # called after each picture
     overlooked:list|None=None, # gets what a player overlooks in the file, in words; None: that is a warning
@@ -358,7 +358,7 @@ def anonymize_video(
     Parameters:
         path: a video file of any kind that FFmpeg reads, or an image
         out: the file to write: .mp4, .m4v, .mov or .mkv; of an image, .jpg or .png as well
-        model: what `load_model` takes, or its result
+        model: what `load_model` takes, or its result; such as 'light'
         cfg: the choices
         on_frame: called after each picture
         overlooked: gets what a player overlooks in the file, in words; None: that is a warning

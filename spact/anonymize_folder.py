@@ -245,7 +245,7 @@ def _run_jobs(jobs, model, cfg, dry_run, progress, workers, scheduler): # -> res
 def anonymize_files(
     inputs:list, # files, folders and patterns
     out:str|Path|None=None, # a file or a folder; None: beside each video, with `_spact` in its name
-    model:Model|str|Path='light', # what `load_model` takes, or its result
+    model:Model|str|Path='motion', # what `load_model` takes, or its result; such as 'light'
     cfg:AnonymizeConfig=AnonymizeConfig(), # the choices
     dry_run:bool=False, # only look
     progress:bool=False, # show a bar
@@ -257,7 +257,7 @@ def anonymize_files(
     Parameters:
         inputs: files, folders and patterns
         out: a file or a folder; None: beside each video, with `_spact` in its name
-        model: what `load_model` takes, or its result
+        model: what `load_model` takes, or its result; such as 'light'
         cfg: the choices
         dry_run: only look
         progress: show a bar

@@ -217,7 +217,9 @@ def _make_option(path, names, field, shown, begins): # the parameter that cyclop
 def _add_model(chosen): # a model that is named takes part in the study
     if not (model := chosen.get(('model',))): return chosen
     methods = _read_value(chosen.get(('methods',), 'raw,downsample2,blur'), tuple[str,...])
-    return chosen | {('model',): model, ('methods',): ','.join(dict.fromkeys((*methods, 'model')))}
+    name = model if (plain := model in config.BASELINES) else 'model' # one without weights is a method by its name
+    rest = {k: v for k, v in chosen.items() if k!=('model',) or not plain}
+    return rest | {('methods',): ','.join(dict.fromkeys((*methods, name)))}
 
 # %% ../nbs/90_cli.ipynb #7f68d288
 def _with_settings(
@@ -629,7 +631,7 @@ def _figure(number:Annotated[Literal[4], _option('Figure of the paper: 4, novel 
 @_with_settings(AnonymizeConfig, ' '.join(f.name for f in fields(AnonymizeConfig)))
 def _anonymize(*inputs:Annotated[str, _option('Videos, folders and patterns.')],
                out:Annotated[Path|None, _option('File or folder. [default: beside each video]', '-o')]=None,
-               model:Annotated[str, _option('f_A: light, a run, a .safetensors file or a name of the Hub.')]='light',
+               model:Annotated[str, _option('f_A: motion, light, a run, .safetensors or a name of the Hub.')]='motion',
                dry_run:Annotated[bool, _flag('Look at every video, and write nothing.')]=False,
                workers:Annotated[int, _option('Processes side by side; 0: in this one.')]=0,
                scheduler:Annotated[str|None, _option('Address of a Dask scheduler.')]=None, cfg):
