@@ -5,7 +5,18 @@ function make(tag, props = {}, ...inside) {
   return e;
 }
 
-function field({ name, kind, options }, pick) { // a control: its element, how to set it, how to switch it off
+function gather(options, groups, one, open) { // an element of each option, those of a group inside one of its own
+  const out = [];
+  options.forEach((o, i) => {
+    const g = groups[i] || '';
+    if (g && g !== groups[i - 1]) out.push(open(g));
+    if (g) out.at(-1).append(one(o, i));
+    else out.push(one(o, i));
+  });
+  return out;
+}
+
+function field({ name, kind, options, groups }, pick) { // a control: its element, how to set it, how to switch it off
   const why = make('small', { className: 'why' });
   const off = inputs => reason => {
     for (const e of inputs) e.disabled = !!reason;
@@ -14,31 +25,34 @@ function field({ name, kind, options }, pick) { // a control: its element, how t
   if (kind === 'checks') {
     const ticked = () => pick(options.filter((_, i) => boxes[i].checked));
     const boxes = options.map(() => make('input', { type: 'checkbox', onchange: ticked }));
-    const labels = options.map((o, i) => make('label', {}, boxes[i], ' ' + o));
+    const labels = gather(options, groups, (o, i) => make('label', {}, boxes[i], ' ' + o),
+                          g => make('span', { className: 'group' }, make('b', {}, g)));
     return [make('fieldset', {}, make('legend', {}, name), ...labels),
             chosen => boxes.forEach((b, i) => { b.checked = chosen.includes(options[i]); }), off([])];
   }
-  if (kind === 'slider') {
-    const now = make('b'), bar = make('input', { type: 'range', min: 0, max: options.length - 1, ariaLabel: name });
+  if (kind !== 'select') { // a slider; a film goes round and round, and a look is not played
+    const film = kind === 'film', now = make('b'), bar = make('input', { type: 'range', min: 0, max: options.length - 1, ariaLabel: name });
     const start = make('button', { type: 'button', textContent: '▶', ariaLabel: `play ${name}` });
     let clock;
     const stop = () => { clearInterval(clock); clock = 0; start.textContent = '▶'; start.ariaLabel = `play ${name}`; };
     const step = () => {
-      if (!bar.isConnected || +bar.value >= options.length - 1) return stop();
-      pick(options[+bar.value + 1]);
+      if (!bar.isConnected || (+bar.value >= options.length - 1 && !film)) return stop();
+      pick(options[(+bar.value + 1) % options.length]);
     };
     start.onclick = () => { // from the beginning when it is at the end
       if (clock) return stop();
       if (+bar.value >= options.length - 1) pick(options[0]);
       start.textContent = '⏸'; start.ariaLabel = `pause ${name}`;
-      clock = setInterval(step, 700);
+      clock = setInterval(step, film ? 120 : 700);
     };
     bar.oninput = () => { stop(); pick(options[+bar.value]); };
-    return [make('div', { className: 'slider' }, make('label', {}, make('span', {}, name + ' ', now), bar), start, why),
+    const parts = [make('label', {}, make('span', {}, name + ' ', now), bar), ...(kind === 'look' ? [] : [start]), why];
+    return [make('div', { className: 'slider' }, ...parts),
             chosen => { bar.value = options.indexOf(chosen); bar.ariaValueText = now.textContent = String(chosen); },
             off([bar, start])];
   }
-  const list = make('select', { ariaLabel: name }, ...options.map(o => new Option(o)));
+  const list = make('select', { ariaLabel: name },
+    ...gather(options, groups, o => new Option(o), label => make('optgroup', { label })));
   list.onchange = () => pick(options[list.selectedIndex]);
   return [make('label', {}, make('span', {}, name), list, why),
           chosen => { list.selectedIndex = options.indexOf(chosen); }, off([list])];
@@ -53,6 +67,19 @@ function linked(controls) { // what the address of the page asks of these contro
     else if (known.length) found[name] = known[0];
   }
   return found;
+}
+
+function copier(model) { // a button that writes the view as a line of Python, and where the line is seen
+  const line = make('input', { className: 'copied', readOnly: true, hidden: true, ariaLabel: 'this view as Python' });
+  const button = make('button', { type: 'button', textContent: 'copy this view as Python' });
+  button.onclick = () => {
+    line.value = model.get('python').replace('{}', () => JSON.stringify(model.get('choice')));
+    line.hidden = false;
+    line.select();
+    navigator.clipboard?.writeText(line.value).catch(() => document.execCommand('copy'));
+  };
+  model.on('change:choice', () => { line.hidden = true; });
+  return [button, line];
 }
 
 async function render({ model, el }) {
@@ -74,7 +101,7 @@ async function render({ model, el }) {
     make('p', { className: 'title' }, model.get('title')),
     make('div', { className: 'controls' }, ...fields.map(f => f[0]), reset),
     make('div', { className: 'panels' }, ...boxes), says,
-    make('p', { className: 'note' }, model.get('note')));
+    make('p', { className: 'note' }, model.get('note')), make('div', { className: 'below' }, ...copier(model)));
   says.setAttribute('aria-live', 'polite');
   // without this, JupyterLab takes the arrow keys
   for (const e of root.querySelectorAll('input, select')) e.dataset.lmSuppressShortcuts = 'true';
@@ -84,7 +111,7 @@ async function render({ model, el }) {
   const place = (uses, choice) => uses.reduce((i, c) => i * options[c].length + options[c].indexOf(choice[c]), 0);
   function idle({ name, kind }, choice) { // does no option of this control change anything now?
     const using = names.map(({ uses }, k) => [uses, panels[k]]).filter(([uses]) => uses.includes(name));
-    return kind !== 'checks' && using.every(([uses, row]) =>
+    return ['select', 'slider'].includes(kind) && using.every(([uses, row]) =>
       options[name].every(o => row[place(uses, { ...choice, [name]: o })] === row[place(uses, choice)]));
   }
   function draw() {
@@ -98,6 +125,8 @@ async function render({ model, el }) {
       if (text === shown[k]) return;
       boxes[k].innerHTML = (shown[k] = text).replace(/\x01(\d+)\x01/g, (_, i) => images[i]);
     });
+    for (const { name, kind } of controls) if (kind === 'film' || kind === 'look')
+      root.style.setProperty('--' + name, choice[name]);
     for (const { name, kind } of controls) if (kind === 'checks')
       for (const e of root.querySelectorAll(`[data-${name}]`))
         e.style.display = choice[name].includes(e.dataset[name]) ? '' : 'none';
