@@ -387,6 +387,8 @@ def _print_outcome(
     print(f'report: {out/"report.md"}')
     if 'verdict' in metrics: print(metrics['verdict'])
     print(f'look at {out/"report.html"}: it opens in any browser')
+    if (page := out/'explore.html').exists(): print(f'and at {page}: the game step by step, and where networks look')
+    elif 'unexplored' in metrics: print(f'note: {metrics["unexplored"]}')
     _refuse_dead(metrics)
 
 def _explain_bounds(rows): # of a tidy frame, those that have not converged
@@ -466,6 +468,19 @@ def _audit(manifest:MANIFEST=None, /,
     cfg = replace(cfg, others=cfg.others | others, methods=tuple(dict.fromkeys((*cfg.methods, *others))))
     audit = audit_folder(out, manifest, cfg, work.workers, work.scheduler, work.resume, pictures)
     return _print_audit(out, audit)
+
+# %% ../nbs/90_cli.ipynb #9997ede8
+@app.command(name='explore', sort_key=4)
+def _explore(run:Annotated[Path, _option('Folder of train, demo or a study; or f_A, as in anonymize.')], /, *,
+             out:Annotated[Path|None, _option('The page. [default: explore.html in RUN]', '-o')]=None,
+             video:Annotated[list[Path]|None, _flag('One of your own to look at: it will be in the page.')]=None,
+             force:Annotated[bool, _flag('Overwrite the page.')]=False):
+    "Make one page of a run: its game, where its networks look, and what they answer."
+    out = out or (run if run.is_dir() else Path())/'explore.html'
+    if out.exists() and not force: raise BadInput(f'{out}: exists already; choose another name, or --force')
+    if not out.parent.is_dir(): raise BadInput(f'{out.parent}: no such folder for the page')
+    from spact.explore import explore
+    print(f'look at {explore(run, videos=video or ()).save(out)}: it opens in any browser, and needs nothing else')
 
 # %% ../nbs/90_cli.ipynb #620bf8fc
 @_data.command(name='synth')

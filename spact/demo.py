@@ -18,7 +18,7 @@ import torch
 from tqdm import tqdm
 from .bank import Bank, Split, anonymize_bank, decode_to
 from .config import DemoConfig, GameConfig, StudyConfig
-from .errors import BadInput
+from .errors import BadInput, SpactError
 from .files import get_command, read_config, read_json, write_json
 from .manifest import find_attributes, find_table, hold_out, is_known, list_doubts, read_manifest, read_table
 from .marionette import check_marionette, write_marionette
@@ -62,6 +62,18 @@ def _pick_clips(
     shown = {m: anonymize_bank(bank, open_method(find_run(m), m, cfg)) for m in methods}
     return {m: b.take(torch.arange(len(b)), idx) for m, b in shown.items()}
 
+# %% ../nbs/80_demo.ipynb #270a688d
+def _keep_moments(study): # ten moments of a small game stay, to look back at; those of a large one would fill a disk
+    game, engine = study.game, study.engine
+    if engine.keep_every or not {game.fa, game.ft, game.fb} <= {'small', 'tiny'}: return study
+    return replace(study, engine=replace(engine, keep_every=max(1, game.steps//10)))
+
+def _write_explorers(out, progress): # explore.html -> {}, or why it is not there
+    try: from spact.explore import explore
+    except SpactError as e: return dict(unexplored=f'{e}; then: spact explore {out}')
+    explore(out, progress=progress).save(out/'explore.html')
+    return {}
+
 # %% ../nbs/80_demo.ipynb #e2ffaea6
 def _check_same(out, cfg): # refuse a demo that was begun with other choices; methods and seeds may be added
     def fixed(c): return replace(c, study=replace(c.study, methods=('raw',), model=None, others={}, seeds=(0,)))
@@ -98,11 +110,12 @@ def run_demo(
         keep_choices(out, cfg)
         csv = write_marionette(out/'data', cfg.marionette, workers, progress)
         draw = round(time.time()-began, 1)
-        metrics = run_study(out, csv, cfg.study, workers, scheduler, progress)
+        metrics = run_study(out, csv, _keep_moments(cfg.study), workers, scheduler, progress)
     metrics |= dict(smoke=cfg.smoke, marionette=asdict(cfg.marionette))
     metrics['seconds'] = dict(draw=draw) | metrics['seconds'] | dict(all=metrics['seconds']['all']+draw)
     shown = [m for m, es in metrics['methods'].items() if es]
-    return write_report(out, metrics, 'Marionette, drawn figures', _pick_clips(out, shown) if shown else None)
+    metrics = write_report(out, metrics, 'Marionette, drawn figures', _pick_clips(out, shown) if shown else None)
+    return metrics | _write_explorers(out, progress) if 'spact' in shown else metrics
 
 # %% ../nbs/80_demo.ipynb #fe6a4e06
 def _watch_run(
