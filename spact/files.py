@@ -131,11 +131,12 @@ def get_command(
     """
     argv = sys.argv if argv is None else argv
     prog = Path(argv[0])
-    if prog.stem in ('spact', 'cli', '__main__'): prog = Path('spact') # `spact`, or `python -m spact`
+    own = prog.stem in ('spact', 'cli') or prog.parts[-2:]==('spact', '__main__.py') # `spact`, or `python -m spact`
+    words = ['spact'] if own else ['python', '-m', prog.parent.name] if prog.stem=='__main__' else [prog.name]
     def short(a):
         key, eq, val = a.rpartition('=') if a.startswith('-') else ('', '', a)
         return key + eq + (Path(val).name or '.' if Path(val).is_absolute() else val)
-    return shlex.join([prog.name, *map(short, argv[1:])])
+    return shlex.join([*words, *map(short, argv[1:])])
 
 # %% ../nbs/03_files.ipynb #1220f3e2
 def get_revision(
