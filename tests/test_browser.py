@@ -1,5 +1,6 @@
 """A real Chromium: the explorers in JupyterLab with a kernel, and the built site without one, driven as a reader
 drives them. Pages are visited once, and several things are looked at in each visit."""
+import ast
 import functools
 import http.server
 import json
@@ -17,14 +18,18 @@ from pathlib import Path
 
 import pytest
 
+from spact.cli import _run_line
+from spact.config import EngineConfig, GameConfig
+from spact.game import Engine
+from spact.marionette import draw_split
+from spact.runs import train
+
 ROOT = Path(__file__).parents[1]
 PHONE, DESK = dict(width=390, height=740), dict(width=1400, height=1000)
-EXPLORERS = { # title -> what to do (label of a control and what becomes of it), each of which must change the picture
-    'Which two frames does S_F draw?': [('draw', 'ArrowRight'), ('rule', 'at most the gap'), ('gap', 'End')],
-    'How does the game go?': [('step', 'ArrowRight'), ('step', 'End')],
-    'Where do f_T and f_B look?': [('training step', 'End'), ('player', 'f_B'), ('layer', 'stage2'), ('clip', 1),
-                                   ('frame', 'ArrowRight'), ('raw', False)],
-    'What was kept, and what leaks?': [('metric', 'AP of a.hat'), ('attacker', 1), ('metric', 'cMAP'), ('raw', False)]}
+EXPLORERS = { # title -> what it is called in Python
+    'How does the game go?': 'game', 'Where do f_T and f_B look?': 'attention',
+    'What was kept, and what leaks?': 'tradeoff', 'Which two frames does S_F draw?': 'sampler'}
+GUESS = 'What can you still see, and what can a machine?'
 AXE = ['index', 'explore', 'modules', 'commands', '02_core', '11_sampler', '43_minimax', '70_attention',
        'results/marionette', 'results/tables_1_2', 'tutorials/1_ten_minutes', 'howtos/choose_omega']
 
@@ -45,15 +50,39 @@ def wait_until(done, why):
         time.sleep(.05)
 
 
+SEEN = '''e => [e.innerHTML, e.innerText, // what is hidden is not in the text
+  [...e.querySelectorAll('.film img')].map(i => [getComputedStyle(i).left, getComputedStyle(i).opacity]).join()]'''
+
+
 def play(explorer, steps):
     "Turn the controls of an explorer, one after another, and see that its panels look different each time"
     panels = explorer.locator('.panels')
-    def look(): return panels.evaluate('e => [e.innerHTML, e.innerText]') # what is hidden is not in the text
+    def look(): return panels.evaluate(SEEN)
     seen = look()
     for label, how in steps:
         pick(explorer, label, how)
         wait_until(lambda was=seen: look() != was, f'{label}: nothing changed')
         seen = look()
+    check_names(explorer)
+
+
+def play_all(explorer):
+    "Turn every control of an explorer: each changes a picture of the first view, or is switched off and says why"
+    for control in explorer.locator('.controls select, .controls input').all():
+        label = control.get_attribute('aria-label') or control.locator('xpath=..').inner_text().strip()
+        if control.is_disabled():
+            assert 'makes no difference' in control.locator('xpath=ancestor::*[.//small][1]').inner_text(), label
+            continue
+        kind, at = control.evaluate('e => [e.type, e.type === "range" ? +e.value : e.selectedIndex]')
+        last = control.evaluate('e => e.type === "range" ? +e.max : (e.options || []).length - 1')
+        how = False if kind == 'checkbox' else ('ArrowLeft' if at == last else 'ArrowRight') if kind == 'range' else (
+            at-1 if at == last else last)
+        play(explorer, [(label, how)])
+        if control.evaluate('e => e.tagName') == 'SELECT': control.select_option(index=at)
+
+
+def check_names(explorer):
+    "All that can be seen or used has a name for readers that do not see it"
     unnamed = 'img:not([alt]), svg:not([aria-label]), select:not([aria-label])'
     assert explorer.locator(f'{unnamed}, input:not([aria-label]):not([type=checkbox])').count() == 0
 
@@ -119,8 +148,8 @@ def test_lab(lab, chromium):
     page.goto(lab('nbs/explore.ipynb'))
     posters = page.locator('.jp-NotebookPanel .jp-RenderedImage img')
     posters.first.wait_for()
-    wait_until(lambda: posters.count() == len(EXPLORERS), 'posters')
-    for i in range(len(EXPLORERS)):
+    wait_until(lambda: posters.count() == len(EXPLORERS)+1, 'posters') # a guess is one more
+    for i in range(len(EXPLORERS)+1):
         wait_until(lambda i=i: posters.nth(i).evaluate('e => e.complete && e.naturalWidth > 200'), f'poster {i}')
     assert page.locator('.spact-explorer').count() == 0
     page.goto(lab('nbs/live.ipynb'))
@@ -235,9 +264,10 @@ def test_explorers(page, address):
     assert gap.is_disabled() and 'makes no difference here' in sampler.inner_text()
     assert 'rule=any+two+frames' in page.url and 'gap=31' in page.url
     sampler.get_by_role('button', name='reset').click()
-    for title, steps in EXPLORERS.items():
+    for title, name in EXPLORERS.items():
         e = page.get_by_role('group', name=title)
-        play(e, steps)
+        play_all(e)
+        assert_copies(e, name)
         e.get_by_role('button', name='reset').click()
     game = page.get_by_role('group', name='How does the game go?')
     step = game.get_by_label('step', exact=True)
@@ -247,10 +277,10 @@ def test_explorers(page, address):
     says, marks = explorer.locator('.says'), explorer.locator('g[tabindex]')
     assert says.inner_text().startswith('Point at a mark')
     marks.first.hover()
-    assert re.match(r'raw, seed 0: top-1 \d\d\.\d %', says.inner_text())
+    assert re.match(r'raw video, seed 0: top-1 \d\d\.\d %', says.inner_text())
     marks.nth(1).focus()
     assert says.inner_text() == marks.nth(1).get_attribute('data-says')
-    explorer.get_by_label('raw', exact=True).uncheck()
+    explorer.get_by_label('raw video', exact=True).uncheck()
     assert not marks.first.is_visible() and marks.last.is_visible()
     light = 'c => c.match(/[0-9.]+/g).slice(0, 3).reduce((a, b) => a + +b, 0)/765'
     text = 'document.querySelector(".spact-explorer svg text")'
@@ -264,6 +294,63 @@ def test_explorers(page, address):
     page.goto(f'{address}/71_explorer.html')
     page.get_by_role('button', name='pressed: 0').click()
     page.get_by_role('button', name='pressed: 1').wait_for()
+
+
+def assert_copies(explorer, part):
+    "The line of Python names this part and what is chosen in it"
+    explorer.get_by_role('button', name='copy this view as Python').click()
+    line = explorer.get_by_label('this view as Python').input_value()
+    call = ast.parse(line).body[-1].value
+    run, name, choice = map(ast.literal_eval, call.args)
+    assert (ast.unparse(call.func), run, name) == ('explore', 'data/explore', part)
+    for e in explorer.locator('.controls select').all():
+        if (label := e.get_attribute('aria-label')) in choice:
+            assert choice[label] == e.evaluate('e => e.selectedOptions[0].text')
+    assert choice
+
+
+def test_guess(page, address):
+    "Three guesses, a machine's answers and the truth, a count, and a table to keep"
+    page.emulate_media(reduced_motion='reduce')
+    page.goto(f'{address}/explore.html')
+    guess = page.get_by_role('group', name=GUESS)
+    ask = guess.get_by_role('button', name='what did a machine read?')
+    fields = guess.locator('select[aria-label^="your guess"]')
+    assert ask.is_disabled() and 'guess all of them first' in guess.inner_text() and fields.count() == 3
+    film = guess.locator('.film img').first
+    seen = film.get_attribute('src')
+    guess.get_by_label('method').select_option('motion front')
+    wait_until(lambda: film.get_attribute('src') != seen, 'another method looks the same')
+    for f in fields.all(): f.select_option(index=1)
+    ask.click()
+    assert guess.locator('table tr').count() == 4 and re.search(r'You: \d of 3 right', guess.inner_text())
+    assert ask.is_disabled() and fields.first.is_disabled()
+    guess.get_by_role('button', name='next clip').click()
+    assert guess.locator('table').count() == 0 and 'clip 2 of' in guess.inner_text()
+    with page.expect_download() as saved: guess.get_by_role('button', name='save answers (CSV)').click()
+    rows = Path(saved.value.path()).read_text().splitlines()
+    assert rows[0] == 'method,clip,question,guess,machine,truth' and len(rows) == 4
+    assert rows[1].startswith('"motion front","1","hat","yes",')
+    assert_copies(guess, 'guess')
+    check_names(guess)
+
+
+def test_page_of_a_run(chromium, tmp_path):
+    "`spact explore` of a tiny run: one file, which asks for nothing and answers"
+    split = draw_split(8, size=16, t=8)
+    often, drawn = Engine(EngineConfig(keep_every=1)), dict(size=16, drawn='Marionette')
+    train(tmp_path/'run', split, split, GameConfig.tiny(steps=2), engine=often, source=drawn)
+    assert _run_line(['explore', str(tmp_path/'run'), '-o', str(tmp_path/'page.html')]) == 0
+    page, bad = chromium.new_page(viewport=DESK), []
+    page.on('request', lambda r: r.url.startswith(('file:', 'data:', 'blob:')) or bad.append(r.url))
+    page.on('pageerror', lambda e: bad.append(str(e)))
+    page.goto((tmp_path/'page.html').as_uri())
+    for title in 'How does the game go?', 'Where do f_T and f_B look?':
+        play_all(page.get_by_role('group', name=title))
+    page.set_viewport_size(PHONE)
+    assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+    page.close()
+    assert bad == []
 
 
 def test_search(page, address):
