@@ -769,7 +769,7 @@ class StudyConfig:
 # %% ../nbs/01_config.ipynb #3eab8974
 @settings
 class DemoConfig:
-    """The main job, `spact demo`: about 10 minutes on two cores, most of it for the game and the attackers.
+    """The main job, `spact demo`: 10 to 20 minutes on two cores, most of it for the game and the attackers.
 
     Parameters:
         marionette: how much to draw

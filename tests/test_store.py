@@ -36,13 +36,13 @@ def videos(tmp_path_factory):
 
 # --- memory -----------------------------------------------------------------------------------------------------------
 def find_peak(tmp, csv, pipe):
-    "Send how much more memory a study and a game of a manifest took at most, in kB"
+    "Send the largest memory that a study and a game of a manifest took, and what there was before, in kB"
     def look(name): return next(int(v.split()[1]) for v in open('/proc/self/status') if v.startswith(name))
     Path('/proc/self/clear_refs').write_text('5') # the peak from here on
     before = look('VmRSS')
     run_study(tmp/'study', csv, replace(TINY, reading=Reading(64)), workers=0, progress=False)
     train(tmp/'game', *load_data(tmp/'study/cache', OWN.fa)[:2], GameConfig.tiny())
-    pipe.send(look('VmHWM')-before)
+    pipe.send((look('VmHWM'), before))
 
 
 def write_many(folder, times):
@@ -73,18 +73,22 @@ def films():
 @pytest.mark.skipif(sys.platform != 'linux', reason='reads VmHWM of Linux')
 def test_memory_does_not_grow_with_the_videos(tmp_path):
     "Decoding, anonymizing, two attacks and a game; frames take 24 MB and 94 MB, and as much again when anonymized"
-    fork, peaks = multiprocessing.get_context('fork'), []
-    for times in (1, 4):
+    fork = multiprocessing.get_context('fork')
+    csvs = {times: write_many(tmp_path/f'films-{times}', times) for times in (1, 4)}
+    def measure(name, times):
         here, there = fork.Pipe()
-        csv = write_many(tmp_path/f'films-{times}', times)
-        child = fork.Process(target=find_peak, args=(tmp_path/f'{times}', csv, there))
+        child = fork.Process(target=find_peak, args=(tmp_path/name, csvs[times], there))
         child.start()
         there.close() # or a child that fails is waited for
-        peaks.append(here.recv())
+        peak, before = here.recv()
         child.join()
-    few, many = peaks
-    said = f'{few//1024} MB with 20 videos, {many//1024} MB with 80'
-    assert many-few < 35*1024, said # half of the frames that came in between
+        return peak, peak-before
+
+    few = measure('few', 1)
+    for name in ('many', 'again'): # what else the system does can only add to a peak
+        many = measure(name, 4)
+        if holds := many[0] <= 1.1*few[0] and many[1]-few[1] < 35*1024: break # half of the frames that came in between
+    assert holds, f'peak and growth in kB: {few} with 20 videos, {many} with 80'
 
 
 # --- bytes to the device ----------------------------------------------------------------------------------------------
