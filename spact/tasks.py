@@ -143,11 +143,12 @@ class _Unwanted(Exception): "The client of a task has left."
 def _on_worker(task, folder, topic, before): # a task, as a worker runs it
     worker, last = get_worker(), [0.]
     key = worker.get_current_task()
+    began = worker.state.tasks[key].run_id # a new client's wish for the same task is another run
     if torch.cuda.is_available() and isinstance(worker.name, int): # a worker of this machine: they are numbered
         torch.cuda.set_device(worker.name%torch.cuda.device_count())
     def report(share):
         known = worker.state.tasks.get(key)
-        if known is None or known.state=='cancelled': raise _Unwanted(task.name)
+        if known is None or known.state=='cancelled' or known.run_id!=began: raise _Unwanted(task.name)
         if share not in (0, 1) and time.monotonic()-last[0]<.3: return
         last[0] = time.monotonic()
         worker.log_event(topic, (task.name, share))

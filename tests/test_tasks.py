@@ -21,11 +21,11 @@ FORKS = multiprocessing.get_context('forkserver' if sys.platform == 'linux' else
 
 
 # --- what the tasks do; workers import it from here -------------------------------------------------------------------
-def wait(folder, report, name, n):
-    "A task of n tenths of a second; it leaves a line of each beginning"
+def wait(folder, report, name, n, pause=.1):
+    "A task of n pauses, in seconds, with a report after each; it leaves a line of each beginning"
     with open(folder/f'{name}.log', 'a') as f: f.write(f'{os.getpid()} {torch.get_num_threads()}\n')
     for i in range(n):
-        time.sleep(.1)
+        time.sleep(pause)
         report(i/n)
     (folder/f'{name}.txt').write_text(name)
     return name
@@ -41,22 +41,25 @@ def die_once(folder, report, name):
 def fail(folder, report): raise BadInput('x.mp4: not a video')
 
 
-def waits(lengths): return [Task(n, f'{n}.txt', (), k, partial(wait, name=n, n=k)) for n, k in lengths.items()]
+def waits(lengths, pause=.1):
+    return [Task(n, f'{n}.txt', (), k, partial(wait, name=n, n=k, pause=pause)) for n, k in lengths.items()]
+
+
 def began(folder): return {p.stem: p.read_text().splitlines() for p in folder.glob('*.log')}
 
 
-def serve(folder, lengths, scheduler):
+def serve(folder, lengths, scheduler, pause):
     "What a client does: what it says goes to files"
     os.setsid()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT}) # a copy of a process that leaves it to others
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for n, name in ((1, 'out'), (2, 'err')): os.dup2(os.open(folder/f'client.{name}', os.O_WRONLY | os.O_CREAT), n)
-    print(run_tasks(waits(lengths), folder, 1, scheduler, progress=False), flush=True)
+    print(run_tasks(waits(lengths, pause), folder, 1, scheduler, progress=False), flush=True)
 
 
-def run(folder, lengths, scheduler=None):
+def run(folder, lengths, scheduler=None, pause=.1):
     "A client of its own, in a process group of its own"
-    client = FORKS.Process(target=serve, args=(folder, lengths, scheduler))
+    client = FORKS.Process(target=serve, args=(folder, lengths, scheduler, pause))
     client.start()
     return client
 
@@ -162,9 +165,10 @@ def test_two_clients(folder, scheduler):
     for f in (a, b): assert {n: len(s) for n, s in began(f).items()} == dict(one=1, two=1)
 
 
-def test_client_that_leaves(folder, scheduler):
+@pytest.mark.parametrize('pause', [.1, 4]) # the next client comes after the task's next report, or before it
+def test_client_that_leaves(folder, scheduler, pause):
     "When a client is stopped, its task ends on the cluster; the next client of the same folder goes on"
-    p = run(folder, dict(long=400), scheduler)
+    p = run(folder, dict(long=round(40/pause)), scheduler, pause)
     wait_for(folder/'long.log')
     os.killpg(p.pid, signal.SIGINT)
     end(p)
