@@ -6,7 +6,7 @@
 __all__ = ['Released', 'evaluate_undo', 'name_units', 'evaluate_link', 'score_over_time', 'measure_flicker']
 
 # %% ../nbs/56_auditing.ipynb #cbe88494
-import re
+import glob, re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +29,8 @@ from .unet import make_anonymizer
 def _find_released(folder, path): # the file that was made of the raw video `path`
     exact = Path(folder)/path
     if exact.is_file(): return exact
-    near = sorted(p for p in exact.parent.glob('*') if p.is_file() and p.stem.startswith(exact.stem) and p.name[0]!='.')
+    near = exact.parent.glob(glob.escape(exact.stem)+'*')
+    near = sorted(p for p in near if p.is_file() and p.stem.startswith(exact.stem) and p.name[0]!='.')
     added = [p for p in near if re.fullmatch(r'_[^\W\d].*', p.stem[len(exact.stem):])]
     for found in ([p for p in near if p.stem==exact.stem], added):
         if len(found)>1: raise BadInput(f'{exact}: could be {found[0].name} or {found[1].name}; keep one of them')
