@@ -75,10 +75,9 @@ def _write_explorers(out, progress): # explore.html -> {}, or why it is not ther
     return {}
 
 # %% ../nbs/80_demo.ipynb #e2ffaea6
-_may_grow = dict(methods=('raw',), model=None, others={}, seeds=(0,), attackers=('usual',), insist=False, audit=False)
-
 def _check_same(out, cfg): # refuse a demo that was begun with other choices; what a study adds to may grow
-    def fixed(c): return replace(c, study=replace(c.study, **_may_grow))
+    grows = dict(methods=('raw',), model=None, others={}, seeds=(0,), attackers=('usual',), insist=False, audit=False)
+    def fixed(c): return replace(c, study=replace(c.study, **grows))
     if not (out/'demo.json').exists() or fixed(read_config(DemoConfig, out/'demo.json'))==fixed(cfg): return
     raise BadInput(f'{out}: was begun with other choices, by: {read_json(out/"demo.json").get("command")}; '
                    'repeat them with --resume, or choose another folder')
