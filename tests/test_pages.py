@@ -70,6 +70,8 @@ def test_visible_cells_are_enough(tmp_path):
 
 
 def copy_and_run(nb, folder):
+    "Run the visible cells in an empty folder of a clone"
+    for name in ('settings.ini', 'data'): (folder/name).symlink_to(ROOT/name)
     code = '\n'.join(visible(nb))
     (folder/'copied.py').write_text('def display(*a): pass\n' + code)
     r = subprocess.run([sys.executable, 'copied.py'], cwd=folder, capture_output=True, text=True,
