@@ -16,7 +16,7 @@ import pytest
 import torch
 
 pytest.importorskip('resource', reason='processor time of programs, as Unix counts it')
-from benchmarks import films, game, losses, race, rates, reading, run, steps, uses
+from benchmarks import films, game, gaps, losses, race, rates, reading, run, steps, uses
 from benchmarks.__main__ import main
 from spact.attackers import attack_action
 from spact.bank import Data
@@ -252,6 +252,20 @@ def test_label_only():
     assert all(c.numpy().tobytes() in clips for c in shown.test.bank.frames.split(8))
     found = uses.evaluate_movement(data, 0, cfg)
     assert set(found['r2']) == {'tempo', 'phase', 'amplitude'} and found['full'] <= 1
+
+
+# --- the distance of a pair's frames ----------------------------------------------------------------------------------
+def test_gaps(tmp_path, monkeypatch):
+    "A game for each rule from a common start, told apart by nothing but the rule; what is there is not played again"
+    monkeypatch.setattr(gaps, 'RULES', {'any two frames': {}, 'at least 12': dict(min_gap=12)})
+    asked = dict(steps=1, seeds=1, n=(24, 16, 24), fa='tiny', clips=2, pairs=4, updates_t=1, updates_b=1,
+                 init_steps_a=1, init_steps_t=1, init_steps_b=1)
+    found = gaps.run_gaps(tmp_path/'run', tmp_path/'gaps.json', **asked)
+    games = [found['rules'][r]['games'] for r in gaps.RULES]
+    assert [len(g) for g in games] == [1, 1] and games[0][0]['cmap'] != games[1][0]['cmap']
+    assert found['what']['game']['steps'] == 1 and 'command' in found['provenance']
+    monkeypatch.setattr(gaps, 'play_rule', None)
+    assert gaps.run_gaps(tmp_path/'run', None, **asked)['rules'] == found['rules']
 
 
 # --- the game of the page Explore -------------------------------------------------------------------------------------
