@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import traceback
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ def pytest_collect_file(file_path, parent):
     return Notebook.from_parent(parent, path=file_path)
 
 
+@cache
 def exported_code():
     "Where an exported cell's code is: (notebook, cell id) -> (module file, number of lines before it, the code there)"
     res = {}
@@ -162,6 +164,7 @@ class Notebook(pytest.File):
         self.shell = None
         if plt := sys.modules.get('matplotlib.pyplot'): plt.close('all')
         gc.collect()
+        gc.freeze() # what is left are modules: half a million objects, not to be looked through again and again
 
 
 class CellError(Exception):

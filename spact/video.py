@@ -290,8 +290,8 @@ def find_turn(
     return _Turn((1 if b<0 else 3) if abs(a)+abs(d)<abs(b)+abs(c) else 2*(a<0), mirrored)
 
 # %% ../nbs/10_video.ipynb #dbc946d6
-def _to_rgb(converter, f, width=None, height=None): # a picture, upright
-    return find_turn(f).stand_up(converter.reformat(f, width, height, 'rgb24').to_ndarray())
+def _to_rgb(converter, f, width=None, height=None): # a picture, upright; more threads take longer to start than to work
+    return find_turn(f).stand_up(converter.reformat(f, width, height, 'rgb24', threads=1).to_ndarray())
 
 def stream_frames(
     path:str|os.PathLike, # a video file

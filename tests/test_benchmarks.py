@@ -53,6 +53,7 @@ def test_contestants_take_turns():
     assert [len(t) for t in times.values()] == [2, 2]
 
 
+@pytest.mark.slow # a program for each, which loads torch
 def test_contestants_apart():
     ways = dict(much=(partial, sum, range(3_000_000)), little=(partial, sum, range(30_000)))
     order = []
@@ -202,6 +203,7 @@ def test_starting_drops_out():
         rates.time_program([sys.executable, '-c', 'raise SystemExit("no video")'], {0})
 
 
+@pytest.mark.slow # OpenVINO compiles for seconds
 def test_stream(monkeypatch):
     lines = rates.bench_stream('tiny', 32, 1)
     assert [r.name for r in lines] == ['stream, fp32', 'stream, bf16', 'stream, OpenVINO bf16']
