@@ -11,6 +11,7 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+import pandas as pd
 import torch
 from fastcore.basics import patch
 from tqdm import tqdm
@@ -159,6 +160,22 @@ def _make_attention(s, on_look):
     return attention_explorer(few, s._name_clips(), s.cfg, actions, ways, s.front, METHODS['spact'], on_look)
 
 # %% ../nbs/74_explore.ipynb #3bc4c4c2
+def _read_gaps(path): # gaps.json -> `rule`, `gap`, `seed`, `top1`, `cmap` in percent
+    read, rows = read_json(path), []
+    ends = dict(min_gap=('at least the gap', 1), max_gap=('at most the gap', read['what']['frames']-1))
+    for rule in read['rules'].values():
+        free = rule.get('min_gap')==1
+        for k, (name, end) in ends.items():
+            gap = end if free else rule.get(k)
+            if gap: rows += [(name, gap, g['seed'], 100*g['top1'], 100*g['cmap']) for g in rule['games']]
+    return pd.DataFrame(rows, columns=['rule', 'gap', 'seed', 'top1', 'cmap'])
+
+def _word_gaps(path): # what these games are, in a sentence
+    what = read_json(path)['what']
+    return (f'games of {what["game"]["steps"]} steps on {what["clips"][0]} drawn clips of {what["frames"]} frames at '
+            f'{what["size"]} px. Attackers: {what["attackers"]}.')
+
+# %% ../nbs/74_explore.ipynb #62d16621
 def _make_sampler(s, on_look):
     game, embeds = s.games[min(s.games)] if s.games else None, {}
     if game and game.fb is not None and s.cfg.front=='none' and can_pair(s.cfg, game):
@@ -166,8 +183,12 @@ def _make_sampler(s, on_look):
             with frozen(game.fb): return game.fb(pass_frozen(game.fa, im)[0])
         embeds = {f'f_B at step {game.step}': embed}
     _, long, _ = draw_clip(0, SPLITS.index('test'), 3, size=s.size, t=100)
-    im = torch.from_numpy(long).permute(0, 3, 1, 2).float()/255
-    return sampler_explorer(im, gaps=(1, 7, 31, 65), n_shown=3, embeds=embeds)
+    im, study = torch.from_numpy(long).permute(0, 3, 1, 2).float()/255, s._find_study()
+    gaps = study and study.with_name('gaps.json')
+    effect = _read_gaps(gaps) if gaps and gaps.exists() else None
+    made = sampler_explorer(im, gaps=(1, 7, 31, 65), n_shown=3, embeds=embeds, effect=effect)
+    if effect is not None: made.note += f' The curve: {_word_gaps(gaps)}'
+    return made
 
 def _make_tradeoff(s, on_look):
     clip = next(iter(s._name_clips().values())).transpose(0, 1)

@@ -36,7 +36,7 @@ function field({ name, kind, options, groups }, pick) { // a control: its elemen
     let clock;
     const stop = () => { clearInterval(clock); clock = 0; start.textContent = '▶'; start.ariaLabel = `play ${name}`; };
     const step = () => {
-      if (!bar.isConnected || (+bar.value >= options.length - 1 && !film)) return stop();
+      if (!bar.isConnected || bar.disabled || (+bar.value >= options.length - 1 && !film)) return stop();
       pick(options[(+bar.value + 1) % options.length]);
     };
     start.onclick = () => { // from the beginning when it is at the end
@@ -116,14 +116,16 @@ async function render({ model, el }) {
   }
   function draw() {
     const choice = model.get('choice');
-    fields.forEach(([, set, off], i) => {
-      set(choice[controls[i].name]);
-      off(idle(controls[i], choice) ? 'makes no difference here' : '');
-    });
     names.forEach(({ uses }, k) => {
       const text = texts[panels[k][place(uses, choice)]];
       if (text === shown[k]) return;
       boxes[k].innerHTML = (shown[k] = text).replace(/\x01(\d+)\x01/g, (_, i) => images[i]);
+    });
+    fields.forEach(([, set, off], i) => { // after the panels: some controls need a film to act on
+      const { name, kind } = controls[i], needs = { film: '.film', look: '.over' }[kind];
+      set(choice[name]);
+      off(needs && !root.querySelector(needs) ? `makes no difference here: no ${kind === 'film' ? 'clip' : 'map'} is shown`
+        : idle(controls[i], choice) ? 'makes no difference here' : '');
     });
     for (const { name, kind } of controls) if (kind === 'film' || kind === 'look')
       root.style.setProperty('--' + name, choice[name]);

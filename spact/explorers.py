@@ -9,6 +9,7 @@ __all__ = ['RULES', 'PIXELS', 'METHODS', 'sampler_explorer', 'minimax_explorer',
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import product
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +35,8 @@ from .sampler import SF, sample_clip
 from .show import tile_frames
 
 # %% ../nbs/72_explorers.ipynb #5b6d9eb6
-RULES = {'any two frames': lambda gap: SF(), 'at least the gap': lambda gap: SF(min_gap=gap),
+_ANY = 'any two frames'
+RULES = {_ANY: lambda gap: SF(), 'at least the gap': lambda gap: SF(min_gap=gap),
          'at most the gap': lambda gap: SF(max_gap=gap)} # in the order of Table 4
 
 def _around_mean(im): return im.flatten(1)-im.flatten(1).mean(1, keepdim=True)
@@ -81,6 +83,23 @@ def _pair(im, pair, alike): # frames of a video, two of their numbers, one matri
     both = ''.join(one.format(draw_image(im[t], f'frame {t}'), t) for t in (a, b))
     return f'<div class="row">{both}</div><p>gap {b-a} frames, similarity {alike[a, b]:.2f}</p>'
 
+_KINDS = dict(zip(list(RULES)[1:], COLOURS)) # rule with a gap -> its colour
+
+def _effect_plot(effect, rule): # rows `rule`, `gap`, `seed`, `top1`, `cmap` in percent; the rule to stand out -> SVG
+    n = effect.seed.nunique()
+    title = f'what fresh attackers read: mean ± deviation of {n} seeds'
+    ax = new_axes('gap (frames of a clip of 16)', 'percent', title)
+    names = dict(top1='the action (top-1)', cmap='the attributes (cMAP)')
+    for (kind, colour), (k, name) in product(_KINDS.items(), names.items()):
+        seen = effect[effect.rule==kind].groupby('gap')[k].agg(['mean', 'std']).fillna(0)
+        look = dict(alpha=1., lw=2.5) if rule in (kind, _ANY) else dict(alpha=.4, lw=1.)
+        ax.errorbar(seen.index, seen['mean'], seen['std'], fmt='o-', color=colour, capsize=3, **look)
+        if kind==list(_KINDS)[0]: ax.text(effect.gap.max(), effect[k].max()+2, name, color=INK, ha='right')
+    for k, (kind, colour) in enumerate(_KINDS.items()):
+        ax.text(.02, .06+.09*k, kind, color=colour, transform=ax.transAxes)
+    ax.set(xlim=(0, effect.gap.max()+1), ylim=(0, 100))
+    return draw_svg(ax.figure, f'Percent read by fresh attackers against the gap, {n} seeds; in bold: {rule}.')
+
 # %% ../nbs/72_explorers.ipynb #0fbc779a
 PIXELS = 'their pixels' # name of the measure that is always there
 
@@ -92,6 +111,7 @@ def sampler_explorer(
     n_drawn:int=5000, # draws of the distributions
     seed:int=0, # of the draws
     embeds:Mapping[str,Callable]|None=None, # name -> an f_B, frames to (T,D), by which frames are compared too
+    effect:pd.DataFrame|None=None, # `rule`, `gap` (frames), `seed`, `top1`, `cmap` (percent) of games; None: no curve
 )->Explorer: # draws of S_F, their frames, their distribution, and Table 4
     """Explore which pairs S_F draws (Sec. 3.2.2, Table 4).
 
@@ -103,6 +123,7 @@ def sampler_explorer(
         n_drawn: draws of the distributions
         seed: of the draws
         embeds: name -> an f_B, frames to (T,D), by which frames are compared too
+        effect: `rule`, `gap` (frames), `seed`, `top1`, `cmap` (percent) of games; None: no curve
 
     Returns:
         draws of S_F, their frames, their distribution, and Table 4
@@ -111,6 +132,7 @@ def sampler_explorer(
         raise BadInput(f'gaps: the largest must be shorter than the video, {len(im)} frames, got {max(gaps)}')
     alike = {k: _measure_similarity(im, f) for k, f in ({PIXELS: _around_mean} | dict(embeds or {})).items()}
     panels = _sampler_panels(im, alike, n_shown, n_drawn, seed)
+    if effect is not None: panels['effect'] = Panel(lambda rule: _effect_plot(effect, rule), ['rule'])
     if table is not None:
         panels['table'] = Panel(lambda rule: _html_table(table, list(RULES).index(rule)), ['rule'], wide=True)
     controls = dict(rule=Control(list(RULES)), gap=Control(list(gaps), 'slider'),
@@ -198,19 +220,27 @@ def _standing_plot(path, step, chance): # step -> `_Standing`; one step; chance 
                                'of the videos; dotted: chance.')
 
 # %% ../nbs/72_explorers.ipynb #e1a0450f
+def _name_two(ax, names, colours, x, ys): # two lines: above both the name of the one that ends higher, below the other
+    end = [v for y in ys for k, v in zip(x, y) if k>=max(x)/2]                  # a name takes less than half the width
+    above, below, higher = max(end)+3, min(end)-3, int(ys[1][-1]>ys[0][-1])
+    for i, (name, colour) in enumerate(zip(names, colours)):
+        y, va = (above, 'bottom') if i==higher else (below, 'top')
+        ax.text(.98*max(x), y, name, color=colour, ha='right', va=va)
+    ax.set(ylim=(min(0, below-9), max(105, above+9)))
+
 def _read_plot(read, step): # step -> metrics of fresh attackers; where the game stands -> SVG and a sentence
     kinds = 'action', 'privacy'
     found = {k: [Result.from_dict(r[kind], kind).main for kind in kinds] for k, r in sorted(read.items())}
-    names = 'the action (top-1)', 'the attributes (cMAP)'
+    names, colours = ('the action (top-1)', 'the attributes (cMAP)'), (COLOURS[0], COLOURS[3])
     ax = new_axes('step', 'percent', 'what fresh attackers read')
-    for i, (name, colour) in enumerate(zip(names, (COLOURS[0], COLOURS[3]))):
+    for i, (name, colour) in enumerate(zip(names, colours)):
         seen = [s[i] for s in found.values()]
         ax.plot(list(found), [100*s.value for s in seen], '.-', color=colour)
         ax.axhline(100*seen[0].chance, color=colour, ls=':')
-        ax.text(.98*max(found), 100*seen[-1].value+3, name, color=colour, ha='right')
         if step in found: ax.plot(step, 100*found[step][i].value, 'o', ms=9, color=colour)
     ax.axvline(step, color=INK, alpha=.5, lw=1)
-    ax.set(xlim=(0, max(found)), ylim=(0, 105))
+    _name_two(ax, names, colours, list(found), [[100*s[i].value for s in found.values()] for i in (0, 1)])
+    ax.set(xlim=(0, max(found)), yticks=range(0, 101, 20))
     text = f'At step {step} no attackers were trained; dots are steps at which they were.'
     if step in found:
         said = [f'{name} {"at least "*s.is_bound}{100*s.value:.0f} % (chance {100*s.chance:.0f} %)'

@@ -83,8 +83,11 @@ def _word_ft(look, clip, actions): # what f_T says of a clip
 
 def _word_fb(look, clip, actions): # how often f_B finds the clip again
     found = int((look.p[clip].argmax(1)==clip).sum())
-    t, n = look.p.shape[1:]
-    return f'finds this clip among {n} from {found} of its {t} frames (guessing: {t/n:.0f})'
+    t = look.p.shape[1]
+    return f'{found} of {t} frames'
+
+_ASKS = dict(f_T='the action it names, and how sure it is', # network -> what its answer is
+             f_B='from how many frames it finds this clip among {n}; guessing: {lucky:.0f}')
 
 def _find_top(looks, key): # of all clips and ways -> the value drawn brightest
     return torch.cat([v.maps[key].flatten() for v in looks]).quantile(.995).item()
@@ -208,7 +211,9 @@ def _panel(self:_Watcher, net, names, actions): # raw beside shared, with maps, 
         if key not in self.look(net, step, 'raw').maps: return f'<p>{net} has no {layer}.</p>'
         films = {w: _lay(self.film(step, w, k), self.heat(net, step, w, k, *key)) for w in both}
         words = {w: word(self.look(net, step, w), k, actions) for w in both}
-        return f'<p><b>{net}</b></p>{_compare(films, words, key, self.top(net, step, *key))}'
+        n, _, t = self.x.shape[:3]
+        asks = _ASKS[net].format(n=n, lucky=t/n)
+        return f'<p><b>{net}</b>: {asks}</p>{_compare(films, words, key, self.top(net, step, *key))}'
     return draw
 
 @patch
