@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Curve
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from .bank import Split
 from .batches import make_views
@@ -94,7 +95,7 @@ def _effect_plot(effect, rule): # rows `rule`, `gap`, `seed`, `top1`, `cmap` in 
         seen = effect[effect.rule==kind].groupby('gap')[k].agg(['mean', 'std']).fillna(0)
         look = dict(alpha=1., lw=2.5) if rule in (kind, _ANY) else dict(alpha=.4, lw=1.)
         ax.errorbar(seen.index, seen['mean'], seen['std'], fmt='o-', color=colour, capsize=3, **look)
-        if kind==list(_KINDS)[0]: ax.text(effect.gap.max(), effect[k].max()+2, name, color=INK, ha='right')
+    for k, name in names.items(): ax.text(effect.gap.max(), effect[k].max()+2, name, color=INK, ha='right')
     for k, (kind, colour) in enumerate(_KINDS.items()):
         ax.text(.02, .06+.09*k, kind, color=colour, transform=ax.transAxes)
     ax.set(xlim=(0, effect.gap.max()+1), ylim=(0, 100))
@@ -361,6 +362,7 @@ def _tradeoff_plot(runs, metric, methods, near): # of `_runs`; all methods: each
     ax = new_axes(f'← leaks less    {metric} (%)', 'top-1 (%)    recognizes more →',
                   'the same runs, closer' if near else 'from chance to perfect', (4.6, 3.5))
     ax.set(**dict(xlim=_close_up(x), ylim=_close_up(y)) if near else dict(xlim=(0, 101), ylim=(0, 101)))
+    for axis in (ax.xaxis, ax.yaxis): axis.set_major_locator(MaxNLocator(6, integer=True))
     for line, k in ((ax.axvline, 'chance'), (ax.axhline, 'chance_t')):
         if not near: line(100*runs[k].mean(), color=INK, ls=':', alpha=.7)
     marks = {}

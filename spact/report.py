@@ -221,7 +221,7 @@ def _plot_game(
             curves[f'{name}, {r}'] = [number(l['seen'][k]) for l in log] + [math.nan]*(n-len(log))
     def end(r, k): return f'{number(logs[r][-1]["seen"][k]):.2f}'
     ends = '; '.join(f'{r}: L_T {end(r, "lt")}, L_B {end(r, "lb")}' for r in logs)
-    title = f'after {n} steps, nats — {ends}'.replace('nan', 'not learning')
+    title = textwrap.fill(f'after {n} steps, nats — {ends}'.replace('nan', 'not learning'), 68)
     return show_curves(curves, _find_limits(Path(out)/'runs'/runs[0]), list(range(1, n+1)),
                        title=title + '\nsmoke run: attackers have not converged'*smoke)
 
@@ -431,7 +431,7 @@ def write_report(
     said = [f'{r}: {text}.' for r in runs if (text := explain_game(read_log(out/'runs'/r)[-1]['seen']))]
     metrics = metrics | dict(verdict=_find_verdict(metrics, frame))
     page = _word_report(metrics, data, said if runs else None, list(clips or ()))
-    _write_pages(out, 'report', page, frame, style_summary(frame).to_html() if len(frame) else None)
+    _write_pages(out, 'report', page, frame, style_summary(frame).set_caption('').to_html() if len(frame) else None)
     write_json(out/'metrics.json', metrics)
     return metrics
 

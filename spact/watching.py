@@ -87,7 +87,7 @@ def _word_fb(look, clip, actions): # how often f_B finds the clip again
     return f'{found} of {t} frames'
 
 _ASKS = dict(f_T='the action it names, and how sure it is', # network -> what its answer is
-             f_B='from how many frames it finds this clip among {n}; guessing: {lucky:.0f}')
+             f_B='frames that find the clip (guessing: {lucky:.0f} of {t})')
 
 def _find_top(looks, key): # of all clips and ways -> the value drawn brightest
     return torch.cat([v.maps[key].flatten() for v in looks]).quantile(.995).item()
@@ -98,7 +98,8 @@ def _lay(film, heat): # a map over a film, which turns grey
 def _compare(films, words, key, top): # way -> film with a map over it, and what was answered; kind and layer -> HTML
     one = '<figure>{}<figcaption>{}: {}</figcaption></figure>'
     figures = ''.join(one.format(films[way], escape(way), escape(words[way])) for way in films)
-    bar = f'<div class="bar"><span>0</span><i></i><span>{top:.3g}, {MAPS[key[0]]}</span></div>'
+    most = f'{top:,.0f}' if top>=100 else f'{top:.3g}'
+    bar = f'<div class="bar"><span>0</span><i></i><span>{most}</span><span>{MAPS[key[0]]}</span></div>'
     return f'<div class="row">{figures}</div>{bar}'
 
 # %% ../nbs/73_watching.ipynb #11c9d870
@@ -212,7 +213,7 @@ def _panel(self:_Watcher, net, names, actions): # raw beside shared, with maps, 
         films = {w: _lay(self.film(step, w, k), self.heat(net, step, w, k, *key)) for w in both}
         words = {w: word(self.look(net, step, w), k, actions) for w in both}
         n, _, t = self.x.shape[:3]
-        asks = _ASKS[net].format(n=n, lucky=t/n)
+        asks = _ASKS[net].format(t=t, lucky=t/n)
         return f'<p><b>{net}</b>: {asks}</p>{_compare(films, words, key, self.top(net, step, *key))}'
     return draw
 
