@@ -280,6 +280,8 @@ def test_explorers(page, address):
     assert re.match(r'raw video, seed 0: top-1 \d\d\.\d %', says.inner_text())
     marks.nth(1).focus()
     assert says.inner_text() == marks.nth(1).get_attribute('data-says')
+    pick(explorer, 'look at', 'SPAct, f_B frozen') # of which no f_A is kept here
+    assert explorer.get_by_label('frame', exact=True).is_disabled() and 'no clip is shown' in explorer.inner_text()
     explorer.get_by_label('raw video', exact=True).uncheck()
     assert not marks.first.is_visible() and marks.last.is_visible()
     light = 'c => c.match(/[0-9.]+/g).slice(0, 3).reduce((a, b) => a + +b, 0)/765'
