@@ -495,7 +495,7 @@ VARIANTS = { # name -> what it changes in a `GameConfig`
     'motion_spact': dict(front='motion'), 'motion_spact3': dict(front='motion', levels=3), # the game over a front
     'bdq': dict(front='difference', fa='bdq', objective='supervised', omega=7.), # BDQ, ECCV 2022
     'bdq_spact': dict(front='difference', fa='bdq')}                    # and without labels
-LEARNED = *VARIANTS, 'noisy' # methods whose f_A is trained here
+LEARNED = *VARIANTS, 'noisy', 'label_only' # methods that are trained here
 # methods that need no training
 BASELINES = 'raw', 'downsample2', 'downsample4', 'blur', 'black', 'blur_strong', 'blur_weak', 'difference', 'motion'
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['thresholds', 'top1', 'top1_chance', 'action_report', 'counted', 'pack_truth', 'unpack_truth',
            'average_precision', 'cmap', 'cmap_chance', 'macro_f1', 'f1_chance', 'relative_drop', 'privacy_report',
-           'Interval', 'resamples', 'interval', 'bootstrap', 'weighted_top1', 'weighted_ap', 'weighted_cmap',
-           'weighted_f1', 'name_people']
+           'resamples', 'interval', 'bootstrap', 'weighted_top1', 'weighted_ap', 'weighted_cmap', 'weighted_f1',
+           'name_people']
 
 # %% ../nbs/50_metrics.ipynb #1a054246
 from collections.abc import Callable
@@ -323,13 +323,8 @@ def privacy_report(
                          groups={g: group(cs) for g, cs in groups.items()})
 
 # %% ../nbs/50_metrics.ipynb #ce6ba1a5
-class Interval(NamedTuple):
-    """A bootstrap interval, in the unit of the score.
-
-    Parameters:
-        lo: lower end
-        hi: upper end
-    """
+class _Interval(NamedTuple):
+    "A bootstrap interval, in the unit of the score."
     lo:float # lower end
     hi:float # upper end
 
@@ -355,7 +350,7 @@ def resamples(
 def interval(
     values:Tensor,   # (R,) the score of every resample; NaN where a resample has none
     level:float=.95, # share of resamples inside, in (0,1) [S]: the customary one
-)->Interval: # lower and upper end
+)->_Interval: # lower and upper end
     """Find what lies between two quantiles.
 
     Parameters:
@@ -367,7 +362,7 @@ def interval(
     """
     if not 0<level<1: raise BadInput(f'level must be between 0 and 1, got {level}')
     ends = torch.tensor([.5 - level/2, .5 + level/2], dtype=torch.double)
-    return Interval(*torch.nanquantile(values.double(), ends).tolist())
+    return _Interval(*torch.nanquantile(values.double(), ends).tolist())
 
 def bootstrap(
     stat:Callable[[Tensor], Tensor], # maps weights (R,N) to R values of the score
@@ -375,7 +370,7 @@ def bootstrap(
     gen:torch.Generator, # the source of all randomness
     n:int=1000,          # R resamples: the ends of a 95 % interval are steady to about a tenth of its width [S]
     level:float=.95,     # share of resamples inside, in (0,1) [S]: the customary one
-)->Interval: # lower and upper end
+)->_Interval: # lower and upper end
     """Percentile bootstrap over test items (Efron 1979), all resamples in one tensor.
 
     Parameters:

@@ -628,8 +628,9 @@ def _word_audit(
     return _fill_page(_read_page('audit') + _read_page('made'), **known | dict(claims=claims), **values)
 
 # %% ../nbs/64_report.ipynb #29e4184c
-def _list_attacks(cell, reads, cfg): # attacker -> its file, in the folder of a method and seed
-    return {a: cell/f'{reads}{f"-{a}"*(a!="usual")}.json' for a in make_recipes(cfg.attackers, reads, cfg.attack)}
+def _list_attacks(cell, reads, cfg): # attacker -> its file, in the folder of a method and seed; and their mean
+    files = {a: cell/f'{reads}{f"-{a}"*(a!="usual")}.json' for a in make_recipes(cfg.attackers, reads, cfg.attack)}
+    return files | ({'ensemble': f} if (f := cell/f'{reads}-ensemble.json').exists() and len(files)>1 else {})
 
 def _pick_strongest(
     files:dict, # attacker -> its file

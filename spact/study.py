@@ -21,12 +21,13 @@ from .action import make_action_net
 from .attackers import make_recipes, score_attributes
 from .auditing import Released, evaluate_link, evaluate_undo, measure_flicker, name_units, score_over_time
 from .bank import anonymize_data, check_room, decode_to, read_video
-from .baselines import OverPeople, baselines, make_baseline, train_noisy_features
+from .baselines import (LabelOnly, OverPeople, baselines, make_baseline, train_label_only,
+                             train_noisy_features)
 from .batches import check_videos
 from .config import ATTACKERS, LEARNED, EngineConfig, GameConfig, Reading, StudyConfig, vary_game
 from .costs import count_game, count_steps, measure_attack, measure_frames, measure_game
 from .errors import BadInput, VideoError
-from .evaluation import evaluate_action, evaluate_privacy
+from .evaluation import combine_attackers, evaluate_action, evaluate_privacy
 from .files import atomic, get_peak_memory_mb, get_provenance, get_revision, read_config, read_json, write_json
 
 # %% ../nbs/62_study.ipynb #e81edc2b
@@ -62,6 +63,7 @@ def open_method(
     Returns:
         for `anonymize_bank`
     """
+    if method=='label_only': return LabelOnly(run/'label.safetensors')
     if method in LEARNED or method=='model': return load_anonymizer(cfg.model if method=='model' else run)
     if method in cfg.others:
         path = Path(cfg.others[method])
@@ -133,6 +135,8 @@ class _Step(NamedTuple):
         return Path(folder)/'runs'/self.run/f'{self.what}.json'
 
 # %% ../nbs/62_study.ipynb #de899014
+_ALONE = dict(noisy=8, label_only=3) # of `LEARNED`, without an adversary -> times that f_T sees each frame of a batch
+
 def _choose_parts(
     p:Protocol, # that a game is played in
     method:str, # of `LEARNED`
@@ -141,7 +145,7 @@ def _choose_parts(
     "Choose the parts that an f_A depends on."
     g = vary_game(cfg.game, method)
     is_apart = p.fb.data=='stills' or g.objective=='supervised' or (g.views=='augment' and p.fb.data!=p.fa.data)
-    return p.fa, p.fb if method!='noisy' and is_apart else None
+    return p.fa, p.fb if method not in _ALONE and is_apart else None
 
 def _name_game(parts): return '+'.join(str(q) for q in parts if q and not q.is_own) # of `_choose_parts`
 
@@ -204,7 +208,7 @@ def _estimate_cost(
         return weight*a.count_updates('b', 10_000)*a.batch_b
     g = vary_game(cfg.game, step.method)
     frames, views = g.clips*g.n_frames, 2*g.pairs*(g.n_frames_b if g.views=='clips' else 1)
-    if step.method=='noisy': return .6*g.steps*8*frames
+    if step.method in _ALONE: return .6*g.steps*_ALONE[step.method]*frames
     return .6*g.steps*(3*(frames+views) + 2*g.updates_t*frames + 2*g.updates_b*views)
 
 # %% ../nbs/62_study.ipynb #00886bf2
@@ -232,8 +236,11 @@ def _place(data): # its clips are handed out where tasks train
 def _learn(run, step, data, shown, cfg, source, report): # leaves an f_A in its run
     game = vary_game(cfg.game, step.method)
     engine = make_engine(replace(cfg.engine, device='cuda') if torch.cuda.is_available() else cfg.engine)
+    if step.method in _ALONE: data = _place(data)
+    if step.method=='label_only':
+        train_label_only(run/'label.safetensors', *data[:2], game, step.seed, lambda k, n: report(k/n), engine)
+        return
     if step.method=='noisy':
-        data = _place(data)
         fa = train_noisy_features(*data[:2], game, step.seed, on_step=lambda k, n, losses: report(k/n), engine=engine)
         return save_anonymizer(run/'fa.safetensors', fa)
     if int((shown or data).train.bank.n_frames.min())==1: game = fit_stills(game, cfg.stills is not None)
@@ -241,13 +248,30 @@ def _learn(run, step, data, shown, cfg, source, report): # leaves an f_A in its 
     def on_progress(stage, share): report(share if stage=='game' else 0)
     train(run, a, b, game, step.seed, seen, engine, source, on_progress)
 
+# %% ../nbs/62_study.ipynb #8ddc7c52
+_TRUTH = 'truth', 'val' # labels among what was said
+
+def _keep_said(out, said): # beside the result `out`, name -> tensor
+    def pack(k, v): return v if k not in _TRUTH else pack_truth(v) if v.ndim==2 else v.short()
+    packed = {k: pack(k, v).numpy() for k, v in said.items()}
+    with atomic(out.with_suffix('.npz')) as f: np.savez_compressed(f, **packed)
+
+def _read_said(path): # the same
+    with np.load(path) as z: said = {k: torch.from_numpy(z[k]) for k in z.files}
+    def unpack(k, v): return v if k not in _TRUTH else v.long() if v.ndim==1 else unpack_truth(v)
+    return {k: unpack(k, v) for k, v in said.items()}
+
+def _read_answers(path): # scores (N,K), and truth, (N,) int64 or (N,K) uint8, of the test items; None: none were kept
+    if not path.exists(): return None
+    said = _read_said(path)
+    return said['scores'], said['truth']
+
 # %% ../nbs/62_study.ipynb #998dd60c
 def _attack(out, step, data, shown, cfg, report): # -> a result in the form of the archive
-    kept, recipe = {}, make_recipes([step.attacker], step.kind, cfg.attack)[step.attacker]
+    kept, said, recipe = {}, {}, make_recipes([step.attacker], step.kind, cfg.attack)[step.attacker]
+    def tried(half, full, truth): said.update(half=half, full=full, val=truth)
     def keep(scores, truth, video=None):
-        held = dict(scores=scores.numpy(), truth=(pack_truth(truth) if truth.ndim==2 else truth.short()).numpy())
-        if video is not None: held['video'] = video.numpy()
-        with atomic(out.with_suffix('.npz')) as f: np.savez_compressed(f, **held)
+        _keep_said(out, said | dict(scores=scores, truth=truth) | (dict(video=video) if video is not None else {}))
         kept.update(interval=bootstrap_scores(scores, truth, of=video))
     def more(net):
         ap = average_precision(score_attributes(net, shown.val.bank, recipe), shown.val.p)
@@ -255,9 +279,9 @@ def _attack(out, step, data, shown, cfg, report): # -> a result in the form of t
         if recipe.n_frames_b>1 or recipe.fb=='linear': return found
         return found | dict(over_time=score_over_time(net, shown.test.bank, shown.test.p, recipe))
     def step_done(k, n): report(k/n)
-    if step.kind=='action': return evaluate_action(shown, recipe, step.seed, step_done, keep).to_dict() | kept
+    if step.kind=='action': return evaluate_action(shown, recipe, step.seed, step_done, keep, tried).to_dict() | kept
     more = more if cfg.audit else None
-    return evaluate_privacy(shown, recipe, step.seed, step_done, keep, more, cfg.identity).to_dict() | kept
+    return evaluate_privacy(shown, recipe, step.seed, step_done, keep, more, cfg.identity, tried).to_dict() | kept
 
 def _examine(out, step, data, shown, cfg, report): # undoes or links what is shared; some frames go beside the result
     def step_done(k, n): report(k/n)
@@ -333,7 +357,11 @@ def _find_strongest(
     if insist and not found[first]['budget']['converged'] and more.out(folder).exists():
         two, best = _compare(folder, [first, more])
         found, settled = found | two, two[more]['budget']['converged']
-    result = {k: v for k, v in found[best].items() if k not in ('seconds', 'peak_memory_mb')}
+    all_ = first._replace(attacker='ensemble')
+    if len(steps)>1 and all_.out(folder).exists():
+        two, best = _compare(folder, [best, all_])
+        found, settled = found | two, settled and best is not all_
+    result = {k: v for k, v in found[best].items() if k not in ('seconds', 'peak_memory_mb', 'members')}
     result['budget'] = result['budget'] | dict(converged=result['budget']['converged'] or settled)
     def sum_up(r):
         b = r['budget']
@@ -344,13 +372,18 @@ def _find_strongest(
     if len(found)>1: result |= dict(attacker=best.attacker, attackers={t.attacker: sum_up(r) for t, r in found.items()})
     return result, best.out(folder).with_suffix('.npz')
 
-def _read_answers(
-    path:Path, # of `_find_strongest`
-)->tuple[torch.Tensor,torch.Tensor]|None: # scores (N,K), and truth, (N,) int64 or (N,K) uint8; None: none were kept
-    "Read the scores that an attacker gave to the test items."
-    if not path.exists(): return None
-    with np.load(path) as z: scores, truth = (torch.from_numpy(z[k]) for k in ('scores', 'truth'))
-    return scores, truth.long() if truth.ndim==1 else unpack_truth(truth)
+# %% ../nbs/62_study.ipynb #298cfd7f
+def _write_ensemble(folder, steps): # beside the attackers of a cell, their mean; that of the same ones is there already
+    out, names = steps[0]._replace(attacker='ensemble').out(folder), [t.attacker for t in steps]
+    files = [t.out(folder) for t in steps]
+    if len(steps)<2 or not all(p.exists() for f in files for p in (f, f.with_suffix('.npz'))): return
+    if out.exists() and read_json(out)['members']==names: return
+    made = combine_attackers([read_json(f) for f in files], [_read_said(f.with_suffix('.npz')) for f in files])
+    if made is None: return out.unlink(missing_ok=True)
+    result, said = made
+    _keep_said(out, said)
+    ends = dict(interval=bootstrap_scores(said['scores'], said['truth'], of=said.get('video')))
+    write_json(out, result | ends | dict(members=names, revision=get_revision()))
 
 # %% ../nbs/62_study.ipynb #04c7f73c
 def _collect_own(folder, p, cfg): # `methods` and `areas` of metrics.json
@@ -554,7 +587,8 @@ def _sum_up(official, held, banks): # of the videos, for metrics.json
 # %% ../nbs/62_study.ipynb #d348a3a1
 def _conclude(folder, cfg, chosen, videos, n, times): # -> metrics.json, as written; `times`: begun, and decoded
     steps, held = _list_steps(chosen, cfg), read_json(folder/'study.json')
-    steps += _list_unsettled(folder, _list_cells(chosen, cfg), cfg)
+    steps += _list_unsettled(folder, cells := _list_cells(chosen, cfg), cfg)
+    for cell in cells: _write_ensemble(folder, cell)
     found = _collect(folder, chosen, cfg, steps)
     seconds = dict(decode=round(times[1]-times[0], 1)) | found['seconds'] | dict(all=round(time.time()-times[0], 1))
     places = dict(model=cfg.model and Path(cfg.model).name, others={m: Path(p).name for m, p in cfg.others.items()},
@@ -586,7 +620,7 @@ def _find_short(
 def _tell_short(chosen, cfg, lengths): # a line a game; `lengths`: key -> (n_frames of some, of how many, every)
     lines = {}
     for p in chosen.values():
-        for m in (m for m in cfg.methods if m in LEARNED and m!='noisy'):
+        for m in (m for m in cfg.methods if m in LEARNED and m not in _ALONE):
             g, key = vary_game(cfg.game, m), next(q for q in reversed(_choose_parts(p, m, cfg)) if q).key
             if key not in lengths: continue
             n, whole, every = lengths[key]
@@ -713,20 +747,20 @@ class _Paces(_Meter): # the same, with the steps of a study
         seconds, memory, g, n_out = self.pace(t)
         self.memory = max(self.memory, self.base+memory)
         n = tuple(len(self.held[(q or t.on[0]).key].split('train')) for q in t.on or (OWN.fa, OWN.fb))
-        return seconds*count_steps(g, self.cfg.reading.shape, n_out, n, t.method=='noisy')
+        if t.method=='label_only': g = replace(g, steps=1, init_steps_t=g.init_steps_t and max(g.init_steps_t, g.steps))
+        return seconds*count_steps(g, self.cfg.reading.shape, n_out, n, t.method in _ALONE)
 
     def attack(self, t): # all updates of an attacker, and what is scored after them
-        q, r = (t.on or (OWN.fa, OWN.fa))[:2]
-        reads, a = 'action' if t.kind=='action' else 'privacy', 'usual' if t.kind in ('undo', 'link') else t.attacker
+        (q, r), reads = (t.on or (OWN.fa, OWN.fa))[:2], 'action' if t.kind=='action' else 'privacy'
+        a = 'usual' if t.kind in ('undo', 'link') else t.attacker
         recipe, k = make_recipes([a], reads, self.cfg.attack)[a], 't' if reads=='action' else 'b'
         short = replace(recipe, **{f'steps_{k}': 1}) # the budget is no part of the pace
         n_out = self.count(t)[0] if reads=='action' else len(label_part(self.held[q.key], q).columns)
-        def measure(): return _measure_attack(short, reads, self.cfg.reading.shape, n_out, self.device)
-        pace, video = self.once((short, reads), measure)
+        ask = short, reads, self.cfg.reading.shape, n_out, self.device
+        pace, video = self.once(ask[:2], lambda: _measure_attack(*ask))
         self.memory = max(self.memory, self.base+pace.memory)
-        videos = [len(self.held[p.key].split(s)) for p, s in ((q, 'train'), (q, 'val'), (r, 'test'))]
-        updates = 1.15*recipe.count_updates(k, videos[0]) # half the budget is tried as well
-        seconds = pace.seconds*updates + video*(2*videos[1]+min(videos[0], 256)+videos[2])
+        n, val, test = [len(self.held[p.key].split(s)) for p, s in ((q, 'train'), (q, 'val'), (r, 'test'))]
+        seconds = 1.15*pace.seconds*recipe.count_updates(k, n) + video*(2*val+min(n, 256)+test) # half is tried as well
         return seconds*(3 if t.kind=='undo' else 2 if t.kind=='link' else 1)
 
 # %% ../nbs/62_study.ipynb #a496ba50
@@ -749,7 +783,7 @@ def _look_at_lengths(chosen, cfg, banks, progress): # of decoded films -> `short
         n = [bs[s].n_frames for s in ('train', 'val') if s in bs]
         if n: lengths[k] = torch.cat(n), sum(map(len, n)), getattr(bs['train'], 'every', 1)
     for p in chosen.values():
-        for m in (m for m in cfg.methods if m in LEARNED and m!='noisy'):
+        for m in (m for m in cfg.methods if m in LEARNED and m not in _ALONE):
             for q in filter(None, _choose_parts(p, m, cfg)):
                 still = int(banks[q.key]['train'].n_frames.min())==1 # then S_F takes what there is
                 for s in ('train', 'val') if not still else (): check_videos(banks[q.key][s], vary_game(cfg.game, m))

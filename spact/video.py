@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['open_file', 'to_fraction', 'prefer_stream', 'open_stream', 'find_rate', 'stream_pictures', 'find_turn',
-           'stream_frames', 'VideoInfo', 'scan_video', 'probe_video', 'read_frames', 'read_clip', 'write_video']
+           'stream_frames', 'scan_video', 'probe_video', 'read_frames', 'read_clip', 'write_video']
 
 # %% ../nbs/10_video.ipynb #481c4502
 import os, warnings
@@ -316,21 +316,8 @@ def stream_frames(
         if want is None: return
 
 # %% ../nbs/10_video.ipynb #58821ece
-class VideoInfo(NamedTuple):
-    """Describe a video file; sizes are those of the upright picture.
-
-    Parameters:
-        n_frames: frames that decode, >= 1
-        height: px
-        width: px
-        fps: mean frames per second; 0 when the file does not give it
-        codec: FFmpeg's name, such as `h264`
-        container: FFmpeg's name, such as `avi`
-        rotation: degrees counter-clockwise by which the readers turn each stored picture: 0, 90, 180 or 270
-        sequential: why only decoding from the start is right; '' when seeking is right too
-        mirrored: the readers mirror each stored picture left to right, before they turn it
-        others: kinds of what else the file holds: audio, data, subtitle, video
-    """
+class _VideoInfo(NamedTuple):
+    "Describe a video file; sizes are those of the upright picture."
     n_frames:int    # frames that decode, >= 1
     height:int      # px
     width:int       # px
@@ -346,7 +333,7 @@ class VideoInfo(NamedTuple):
 def scan_video(
     path:str|os.PathLike, # a video file
     forgive:bool=False, # what a player overlooks is no error
-)->VideoInfo: # `n_frames` counts packets: fewer may decode when `sequential` is not ''
+)->_VideoInfo: # `n_frames` counts packets: fewer may decode when `sequential` is not ''
     """Describe a file by walking its packets and decoding its first frame.
 
     Parameters:
@@ -368,11 +355,11 @@ def scan_video(
         if f is None: raise VideoError(path, 'no frame can be decoded')
         (quarter, mirrored), size = find_turn(f), (f.height, f.width)
     size = size[::(-1)**quarter]
-    return VideoInfo(len(walk.packets), *size, fps, codec, container, 90*quarter, why, mirrored, others)
+    return _VideoInfo(len(walk.packets), *size, fps, codec, container, 90*quarter, why, mirrored, others)
 
 def probe_video(
     path:str|os.PathLike, # a video file
-)->VideoInfo: # `n_frames` is what decodes
+)->_VideoInfo: # `n_frames` is what decodes
     """Describe a file, and decode one that cannot be trusted once to count its frames.
 
     Parameters:
