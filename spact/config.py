@@ -145,6 +145,7 @@ class MarionetteConfig:
         n_frames: frames a clip [P]
         fps: frames a second, for players [S]
         seed: decides every pixel
+        persons: who move in a way of their own, clip by clip in turn, named in column person; 0: nobody [S]
     """
     n_train:_Count=2048 # clips of split train [S]
     n_val:_Count=512 # of val, on which every choice is made [S]
@@ -155,6 +156,7 @@ class MarionetteConfig:
     n_frames:_Count=16 # frames a clip [P]
     fps:_Count=12 # frames a second, for players [S]
     seed:_Seed=0 # decides every pixel
+    persons:_Whole=0 # who move in a way of their own, clip by clip in turn, named in column person; 0: nobody [S]
 
     @model_validator(mode='after')
     def _both_or_neither(self):
@@ -741,6 +743,7 @@ class StudyConfig:
         model: what the method 'model' is: a run, or the file of an anonymizer
         others: name -> a run, an anonymizer's file, or a folder of videos
         audit: also undo and link what is shared, see `spact.auditing`
+        monitor: in an audit, also count in nats, without labels, what tells its videos apart [S]
         identity: column of the persons to find again; None: each video [S]
         stills: table of pictures that hold the private attributes; None: the videos do [S]
     """
@@ -760,6 +763,7 @@ class StudyConfig:
     model:str|None=None # what the method 'model' is: a run, or the file of an anonymizer
     others:dict[str,str]=field(default_factory=dict) # name -> a run, an anonymizer's file, or a folder of videos
     audit:bool=False # also undo and link what is shared, see `spact.auditing`
+    monitor:bool=False # in an audit, also count in nats, without labels, what tells its videos apart [S]
     identity:str|None=None # column of the persons to find again; None: each video [S]
     stills:str|None=None # table of pictures that hold the private attributes; None: the videos do [S]
 

@@ -39,11 +39,14 @@ def _make_rows(
     seed:int, # of the benchmark
     split:str, # one of `SPLITS`
     n:int, # clips
+    persons:int=0, # see `draw_clip`; with some, a column `person`
 )->list: # one dict a clip: `path`, `action`, `split` and every attribute, strings as in a CSV
     "Say what is in the first `n` clips of a split, without drawing any."
     rngs = [np.random.default_rng([seed, SPLITS.index(split), i]) for i in range(n)]
     scripts = [write_script(rng, _list_actions(split)) for rng in rngs]
-    return [dict(path=f'{split}/{i:05}.mp4', action=s.action, split=split) | s.labels() for i, s in enumerate(scripts)]
+    def who(i): return dict(person=f'p{i%persons:03}') if persons else {}
+    return [dict(path=f'{split}/{i:05}.mp4', action=s.action, split=split) | who(i) | s.labels()
+            for i, s in enumerate(scripts)]
 
 # %% ../nbs/15_marionette.ipynb #860c58fd
 def _list_values(): # private attribute -> its values, sorted: ['0', '1'], or the names of the scenes
@@ -88,7 +91,8 @@ def _write_clip( # draws one clip and writes its file
     cfg:MarionetteConfig, # size, frames, seed
 )->list: # (n_frames,4) the person's boxes, px, to a tenth
     split, i = task
-    _, frames, boxes = draw_clip(cfg.seed, SPLITS.index(split), i, _list_actions(split), cfg.size, cfg.n_frames)
+    known = cfg.size, cfg.n_frames, cfg.persons
+    _, frames, boxes = draw_clip(cfg.seed, SPLITS.index(split), i, _list_actions(split), *known)
     write_video(out/split/f'{i:05}.mp4', torch.from_numpy(frames), cfg.fps, crf=12)
     return boxes.round(1).tolist()
 
@@ -144,6 +148,7 @@ def is_written(
     have = read_json(out/'config.json')
     if not isinstance(have, dict):
         raise BadInput(f'{out}/config.json: does not describe a Marionette; choose another folder')
+    have = dict(persons=0) | have # an older one has none
     diff = [f'{k}={have.get(k)}, not {v}' for k, v in want.items() if have.get(k)!=v]
     if diff: raise BadInput(f'{out}: holds a Marionette with {"; ".join(diff)}; choose another folder')
     return (out/last).exists()
@@ -172,7 +177,7 @@ def write_marionette(
     out = Path(out)
     if is_written(out, asdict(check_marionette(cfg))): return out/'manifest.csv'
     write_json(out/'config.json', asdict(cfg))
-    rows = [r for s, n in _count_clips(cfg).items() for r in _make_rows(cfg.seed, s, n)]
+    rows = [r for s, n in _count_clips(cfg).items() for r in _make_rows(cfg.seed, s, n, cfg.persons)]
     tasks = [(s, i) for s, n in _count_clips(cfg).items() for i in range(n)]
     boxes = draw_each(partial(_write_clip, out=out, cfg=cfg), tasks, workers, progress)
     with atomic(out/'boxes.json') as tmp: tmp.write_text(json.dumps(dict(zip([r['path'] for r in rows], boxes))))
@@ -189,6 +194,7 @@ def draw_split(
     seed:int=0, # of the benchmark
     split:str='train', # one of `SPLITS`
     t:int=16, # frames a clip
+    persons:int=0, # see `draw_clip`
 )->Split: # of n clips; the columns of `p` are `list_columns`
     """Draw some clips of Marionette in memory, never compressed: for examples and tests.
 
@@ -198,12 +204,13 @@ def draw_split(
         seed: of the benchmark
         split: one of `SPLITS`
         t: frames a clip
+        persons: see `draw_clip`
 
     Returns:
         of n clips; the columns of `p` are `list_columns`
     """
-    rows = _make_rows(seed, split, n)
-    clips = [draw_clip(seed, SPLITS.index(split), i, _list_actions(split), size, t)[1] for i in range(n)]
+    rows, k = _make_rows(seed, split, n, persons), SPLITS.index(split)
+    clips = [draw_clip(seed, k, i, _list_actions(split), size, t, persons)[1] for i in range(n)]
     frames = torch.from_numpy(np.concatenate(clips)).permute(0, 3, 1, 2).contiguous()
     m = Manifest('Marionette', Path(), rows, sorted(_list_actions(split)), _list_values())
     return Split(Bank(frames, torch.arange(n+1)*t, rows), m.y(), m.p())

@@ -344,7 +344,14 @@ def _undo_rows(e): # of the decoder: before it, after it, and of raw video
 def _link_rows(e): # of the linker
     link = e['link']
     rank1 = dict(link['rank1'], chance=link['chance']) | link['budget']
-    return [_row('link', 'rank1', rank1), _row('link', 'map', link['map'], link['budget']['converged'])]
+    found = [_row('link', 'rank1', rank1), _row('link', 'map', link['map'], link['budget']['converged'])]
+    return found + _nats_rows(link)
+
+def _nats_rows(link): # of the monitor without labels, where it was asked for
+    nats = link.get('nats') or {}
+    known = nats.get('budget', {}).get('converged', False)
+    return [_row('nats', q, dict(mean=v[q], chance=0. if q=='nats' else math.nan), known, group=n)
+            for n, v in nats.items() if n!='budget' for q in ('nats', 'ceiling')]
 
 def _audit_rows(e): # an entry of audit.json
     return [row | dict(seed=e['seed']) for part in (_read_rows, _undo_rows, _link_rows) for row in part(e)]

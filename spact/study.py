@@ -19,7 +19,8 @@ import torch
 from tqdm import tqdm
 from .action import make_action_net
 from .attackers import make_recipes, score_attributes
-from .auditing import Released, evaluate_link, evaluate_undo, measure_flicker, name_units, score_over_time
+from .auditing import (Released, evaluate_link, evaluate_undo, measure_flicker, measure_nats, name_units,
+                            score_over_time)
 from .bank import anonymize_data, check_room, decode_to, read_video
 from .baselines import (LabelOnly, OverPeople, baselines, make_baseline, train_label_only,
                              train_noisy_features)
@@ -285,14 +286,17 @@ def _attack(out, step, data, shown, cfg, report): # -> a result in the form of t
 
 def _examine(out, step, data, shown, cfg, report): # undoes or links what is shared; some frames go beside the result
     def step_done(k, n): report(k/n)
-    if step.kind=='link': return evaluate_link(data, shown, cfg.attack, step.seed, step_done, cfg.identity)
+    is_still = int(data.test.bank.n_frames.max())==1 # pictures do not flicker, and have one moment
+    if step.kind=='link':
+        found = evaluate_link(data, shown, cfg.attack, step.seed, step_done, cfg.identity)
+        return found | (dict(nats=measure_nats(shown, cfg.attack, step.seed)) if cfg.monitor and not is_still else {})
     def keep(made):
         i = torch.linspace(0, len(made)-1, 8).long()
         at, banks = made.start[i]+made.n_frames[i]//2, dict(raw=data.test.bank, shown=shown.test.bank, restored=made)
         with atomic(out.with_suffix('.npz')) as f:
             np.savez_compressed(f, **{k: b.frames[at].numpy() for k, b in banks.items()})
     found = evaluate_undo(data, shown, cfg.attack, step.seed, step_done, keep)
-    if int(data.test.bank.n_frames.max())==1: return found # pictures do not flicker
+    if is_still: return found
     return found | dict(flicker=measure_flicker(data.test.bank, shown.test.bank))
 
 # %% ../nbs/62_study.ipynb #02377d53

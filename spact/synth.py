@@ -8,6 +8,7 @@ __all__ = ['ACTIONS', 'NOVEL_ACTIONS', 'LOOK', 'OBJECTS', 'SCENES', 'SPLITS', 'M
 # %% ../nbs/04_synth.ipynb #0127ce01
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 import numpy as np
 
 # %% ../nbs/04_synth.ipynb #c28d76f7
@@ -80,17 +81,26 @@ MOTION = { # joint: (amplitude, phase in cycles)
 _ROUND = 'circle', 'turn' # these go round and round; every other motion swings to and fro
 
 # %% ../nbs/04_synth.ipynb #a88dd959
+class _Gait(NamedTuple): # how one person moves, whatever the action
+    tempo:float # cycles of a swing in a clip
+    swing:float # how far limbs swing, 1 is usual
+    side:float  # how much farther the right ones swing than the left ones, as a share of the mean
+
 def _move_limbs(
     action:str, # a key of `MOTION`
     t:int, # frames
     rng:np.random.Generator, # where tempo, swing and rest position are drawn from
+    gait:_Gait|None=None, # of a person; None: of nobody, drawn anew
 )->dict: # joint -> (t,) float: degrees; `x`, `y` in half frames; `squat` in [0,1] of a full one
     "Draw the course of every joint: a rest position that means nothing, plus the swing that is the action."
     cycles, phase, amp = rng.uniform(1.1, 2.), rng.uniform(), rng.uniform(.85, 1.15)
+    side = gait.side if gait else 0.
+    if gait: cycles, amp = gait.tempo + .1*(cycles-1.55), gait.swing*(1 + .1*(amp-1)) # a tenth is up to the clip
     when = cycles*np.arange(t)/t + phase
     q = {j: np.full(t, rng.uniform(*lohi)) for j, lohi in _REST.items()}
     for j, (a, p) in MOTION[action].items():
-        q[j] = q[j] + (2*a*((when + p) % 1) if action in _ROUND else a*amp*np.sin(2*np.pi*(when + p)))
+        amps = amp*dict(l=1-side, r=1+side).get(j.partition('_')[2], 1.)
+        q[j] = q[j] + (2*a*((when + p) % 1) if action in _ROUND else a*amps*np.sin(2*np.pi*(when + p)))
     if action == 'walk': q['x'] = q['x'] + rng.uniform(.3, .5)*rng.choice([-1, 1])*(np.arange(t)/t - .5)
     return q
 
@@ -132,11 +142,13 @@ def _pose(
     action:str, # a key of `MOTION`
     rng:np.random.Generator, # where the course, the size and the shake are drawn from
     t:int=16, # frames
+    gait:_Gait|None=None, # of a person, who is never mirrored
 )->tuple: # joints as `_place_joints` gives them, with the camera's shake; size of the figure; the shake (t,2)
     "Draw everything about a clip that moves."
     shake = rng.normal(0, .012, (t, 2)) + np.cumsum(rng.normal(0, .006, (t, 2)), 0)
     k = rng.uniform(1.02, 1.25)
-    J = _place_joints(_move_limbs(action, t, rng), k, rng.choice([-1, 1]))
+    q, mirror = _move_limbs(action, t, rng, gait), rng.choice([-1, 1])
+    J = _place_joints(q, k, 1 if gait else mirror)
     return {n: v if n in ('up', 'side') else v + shake for n, v in J.items()}, k, shake
 
 # %% ../nbs/04_synth.ipynb #78bf1fc6
@@ -336,9 +348,10 @@ def _draw(
     rng:np.random.Generator, # decides all that the script leaves open
     size:int=64, # px, width and height of a frame [S]
     t:int=16, # frames [P]
+    gait:_Gait|None=None, # of a person
 )->tuple: # frames (t,size,size,3) uint8 RGB; boxes (t,4) float, px: `_find_boxes`
     "Perform a script once."
-    (J, k, shake), u, cv = _pose(script.action, rng, t), rng.uniform, _Canvas(t, size)
+    (J, k, shake), u, cv = _pose(script.action, rng, t, gait), rng.uniform, _Canvas(t, size)
     at = lambda x, y: np.array([x, y]) + shake # a fixed place, seen by a camera that shakes
     _paint_scene(cv, script.scene, shake, u)
     left = rng.choice([-1, 1]) # the tree's side; the lamp takes the other
@@ -352,6 +365,10 @@ def _draw(
     return (im.clip(0, 1)*255 + .5).astype(np.uint8), _find_boxes(J, k, size)
 
 # %% ../nbs/04_synth.ipynb #b5eb06cf
+def _draw_gait(seed, j): # of person j, the same in every split
+    u = np.random.default_rng([seed, len(SPLITS), j]).uniform
+    return _Gait(u(1.1, 2.), u(.7, 1.3), u(-.35, .35))
+
 def draw_clip(
     seed:int, # of the whole benchmark
     split:int, # number of the split: its place in `SPLITS`
@@ -359,6 +376,7 @@ def draw_clip(
     actions:list=ACTIONS, # to choose from
     size:int=64, # px [S]
     t:int=16, # frames [P]
+    persons:int=0, # how many have a gait of their own; clip i shows number i % persons; 0: none has
 )->tuple: # its script, frames (t,size,size,3) uint8, boxes (t,4) px
     """Draw clip `i` of a split: the same in every process and whatever else is drawn.
 
@@ -369,10 +387,11 @@ def draw_clip(
         actions: to choose from
         size: px [S]
         t: frames [P]
+        persons: how many have a gait of their own; clip i shows number i % persons; 0: none has
 
     Returns:
         its script, frames (t,size,size,3) uint8, boxes (t,4) px
     """
     rng = np.random.default_rng([seed, split, i])
     script = write_script(rng, actions)
-    return script, *_draw(script, rng, size, t)
+    return script, *_draw(script, rng, size, t, _draw_gait(seed, i%persons) if persons else None)
