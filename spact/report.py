@@ -580,6 +580,14 @@ def _tabulate_flicker(frame, methods):
     found = {name: [f'{mean_score(frame, m, "flicker", k).value:.1f}' for m in methods] for name, k in names.items()}
     return pd.DataFrame(found, index=methods).rename_axis('shared as').reset_index()
 
+# %% ../nbs/64_report.ipynb #eb5ef2d7
+def _tabulate_nats(frame, methods): # of a monitor without labels: a column a number of pairs, with its ceiling
+    rows = frame[frame.reads=='nats']
+    means = rows.groupby(['group', 'method', 'quantity'], sort=False, observed=True).value.mean()
+    def head(n): return f'{n} pairs, at most {means[n].xs("ceiling", level=1).max():.2f}'
+    found = {head(n): [f"{means.get((n, m, 'nats'), math.nan):.2f}" for m in methods] for n in rows.group.unique()}
+    return pd.DataFrame(found, index=methods).rename_axis('shared as').reset_index()
+
 # %% ../nbs/64_report.ipynb #42098b79
 def _tabulate_tried(frame, methods): # half, full and test of each attack
     tried = frame[frame.attacker.isin(_name_attackers(frame)) & (frame.reads=='privacy') & (frame.quantity=='cmap')]
@@ -594,19 +602,19 @@ def _tabulate_tried(frame, methods): # half, full and test of each attack
 
 def tabulate_details(
     frame:pd.DataFrame, # tidy results of an audit
-)->dict: # 'each' attribute, 'undone', over 'time', 'flicker', and 'tried' -> a table of words
+)->dict: # 'each' attribute, 'undone', over 'time', 'flicker', 'nats', 'tried' -> a table of words
     """Write the tables behind the claims.
 
     Parameters:
         frame: tidy results of an audit
 
     Returns:
-        'each' attribute, 'undone', over 'time', 'flicker', and 'tried' -> a table of words
+        'each' attribute, 'undone', over 'time', 'flicker', 'nats', 'tried' -> a table of words
     """
     methods = rank_methods(frame)
     parts = dict(each=_tabulate_each, undone=_tabulate_undone, time=_tabulate_views, flicker=_tabulate_flicker,
-                 tried=_tabulate_tried)
-    if 'flicker' not in set(frame.reads): parts.pop('flicker')
+                 nats=_tabulate_nats, tried=_tabulate_tried)
+    for k in {'flicker', 'nats'}-set(frame.reads): parts.pop(k)
     if not frame.quantity.str.match(r'cmap_\d').any(): parts.pop('time') # attacked before the study was an audit
     return {k: tabulate(frame, methods) for k, tabulate in parts.items()}
 
