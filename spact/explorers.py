@@ -332,10 +332,15 @@ METHODS = { # key -> name for people
     'black': 'people blacked out', 'blur_strong': 'people blurred', 'blur_weak': 'people blurred a little',
     'difference': 'frame differences', 'motion': 'motion front', 'spact': 'SPAct', 'frozen': 'SPAct, f_B frozen',
     'fa_only': 'f_A without f_B', 'none': 'no f_A', 'noisy': 'noisy features', 'spact_stills': 'SPAct, f_B on stills',
-    'spatio_temporal': 'SPAct, f_B on clips', 'far16': 'SPAct, far pairs', 'near16': 'SPAct, near pairs',
-    'moco': 'SPAct with MoCo', 'rotnet': 'SPAct with RotNet', 'supervised': 'supervised adversary',
-    'supervised_ensemble': 'supervised ensemble', 'motion_spact': 'SPAct after the motion front', 'bdq': 'BDQ',
-    'bdq_spact': 'BDQ without labels', 'light': 'light, the model of the package', 'model': 'the model named'}
+    'spatio_temporal': 'SPAct, f_B on clips', 'far': 'SPAct, far pairs', 'far16': 'SPAct, far pairs of a short clip',
+    'near': 'SPAct, near pairs', 'near16': 'SPAct, near pairs of a short clip', 'moco': 'SPAct with MoCo',
+    'rotnet': 'SPAct with RotNet', 'mobilenetv1': 'SPAct, f_B MobileNetV1', 'resnet50': 'SPAct, f_B ResNet-50',
+    'resnet50+mobilenetv1': 'SPAct, both kinds of f_B', 'small_mobilenet': 'SPAct, a small MobileNet as f_B',
+    'small+small_mobilenet': 'SPAct, both kinds of small f_B', 'ft_mc3_18': 'SPAct, f_T MC3-18',
+    'ft_r2plus1d_18': 'SPAct, f_T R(2+1)D-18', 'supervised': 'supervised adversary',
+    'supervised_ensemble': 'supervised ensemble', 'motion_spact': 'SPAct after the motion front',
+    'motion_spact3': 'SPAct after the motion front, three levels', 'bdq': 'BDQ', 'bdq_spact': 'BDQ without labels',
+    'label_only': 'a clip of the same action', 'light': 'light, the model of the package', 'model': 'the model named'}
 
 _HEADINGS = 'no training', 'trained without private labels', 'trained with them', 'others'
 
