@@ -9,9 +9,11 @@ import json
 import re
 import shutil
 import sys
+from base64 import b64decode
 from dataclasses import is_dataclass
 from functools import cache, reduce
 from html import escape
+from io import BytesIO
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -34,6 +36,7 @@ from nbdev.processors import (
     strip_ansi,
     strip_hidden_metadata,
 )
+from PIL import Image, ImageChops
 
 CFG = get_config(path=Path(__file__).parents[1])
 LIB = CFG.lib_path.name
@@ -161,6 +164,23 @@ def lead(cell):
     "The line `> ...` under the title as a lead"
     if cell.cell_type == 'markdown': cell.source = re.sub(r'\A(# .+)\n+> (.+)', r'\1\n\n{.lead}\n\2', cell.source)
 
+def is_plot(png):
+    "Whether a picture is lines on white paper, which a dark page shows as light lines on dark"
+    with Image.open(BytesIO(b64decode(png))) as im:
+        paper = Image.new('RGBA', im.size, 'white')
+        paper.alpha_composite(im.convert('RGBA'))
+    darkest = reduce(ImageChops.darker, paper.convert('RGB').split()).histogram()
+    return sum(darkest[250:]) > .85*sum(darkest)
+
+def figures(cell):
+    "The size of a figure, whose pixels are twice as many, and whether it may turn dark"
+    for o in cell.get('outputs', []):
+        if 'image/png' not in o.get('data', {}): continue
+        image = cell.metadata.setdefault('mystnb', {}).setdefault('image', {})
+        size = o.get('metadata', {}).get('image/png', {})
+        if 'width' in size: image['width'] = f'{size["width"]}px'
+        if is_plot(''.join(o['data']['image/png'])): image['classes'] = 'plot'
+
 PAGE_TYPE = 'application/vnd.spact.page+html'
 VIEW = 'application/vnd.jupyter.widget-view+json'
 NOTE = '<p class="needs-kernel">This control needs a running kernel: open the notebook in JupyterLab to use it.</p>'
@@ -192,7 +212,7 @@ def describe(raw):
     return re.sub(r'[`*\[\]$\\]|\(https?:[^)]+\)', '', m[1]) if m else CFG.description
 
 procs = [populate_language, add_show_docs, strip_ansi, hide_line, filter_stream_, rm_header_dash, rm_export,
-         clean_magics, hide_, Order, strip_hidden_metadata, Api, tags, links, lead, views]
+         clean_magics, hide_, Order, strip_hidden_metadata, Api, tags, figures, links, lead, views]
 
 def read(app, docname, source):
     if not str(app.env.doc2path(docname)).endswith('.ipynb'): return

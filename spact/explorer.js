@@ -42,7 +42,7 @@ function field({ name, kind, options, groups }, pick) { // a control: its elemen
     start.onclick = () => { // from the beginning when it is at the end
       if (clock) return stop();
       if (+bar.value >= options.length - 1) pick(options[0]);
-      start.textContent = '⏸'; start.ariaLabel = `pause ${name}`;
+      start.textContent = '‖'; start.ariaLabel = `pause ${name}`;
       clock = setInterval(step, film ? 120 : 700);
     };
     bar.oninput = () => { stop(); pick(options[+bar.value]); };

@@ -20,7 +20,7 @@ function render({ model, el }) {
   let clock, frame = 0;
   const stop = () => { clearInterval(clock); clock = 0; play.textContent = '▶'; play.ariaLabel = 'play the clip'; };
   const start = () => {
-    play.textContent = '⏸'; play.ariaLabel = 'pause the clip';
+    play.textContent = '‖'; play.ariaLabel = 'pause the clip';
     clock = setInterval(() => {
       if (!root.isConnected) return stop();
       const strip = film.querySelector('.film');

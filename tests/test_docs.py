@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 
@@ -86,6 +87,14 @@ def test_reference_page(site):
     text = (site/'02_core.html').read_text(encoding='utf-8')
     assert 'spact.core.check_clip' in text and '[source]' in text # an entry of its own, linked to its code
     assert '#|' not in text and 'default_exp' not in text and 'show_doc' not in text
+
+
+def test_figures(site):
+    "Plots are sharp, and known as such, so that a dark page can show them dark; pictures of frames are not"
+    plot = re.search(r'<img[^>]*class="plot"[^>]*src="../(_images/[^"]+)"[^>]*width="(\d+)"',
+                     (site/'results/motion.html').read_text(encoding='utf-8'))
+    with Image.open(site/plot[1]) as im: assert im.width == 2*int(plot[2])
+    assert 'class="plot"' not in (site/'20_unet.html').read_text(encoding='utf-8')
 
 
 def test_nothing_is_loaded_from_elsewhere(site):
