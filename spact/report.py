@@ -544,7 +544,7 @@ def word_claims(
                  rank1=find('link', 'rank1'), most=most, by=by, n=n, link=link, method=method, setting=setting,
                  action=find('action', metric), metric=dict(top1='top-1', cmap='cMAP').get(metric),
                  actor=next(iter(frame[(frame.method==method) & (frame.reads=='action')].attacker), None),
-                 attackers=', '.join(f'`{k}`' for k in _name_attackers(frame)),
+                 attackers=', '.join(f'`{k}`' for k in _name_attackers(frame[frame.method==method])),
                  mate='another video of the same person' if link['identity'] else 'its anonymized version')
     undone = {k: find('undo', k, group='after') for k in ('psnr', 'ssim')}
     undone |= {when: find('undo', 'cmap', group=when) for when in ('before', 'after', 'raw')}
