@@ -358,6 +358,8 @@ def _name_attribute(name): # for people: `scene.kind=night` is 'scene: night', `
     group, _, rest = column.rpartition('.')
     return (f'{group or rest}: {value}' if value else rest).replace('_', ' ')
 
+_FRAMES = 'before_after.png', 'undone.png' # pictures of videos: the others are plots, which may turn dark
+
 def _inside(file): # a picture or a video as an address that holds it
     kind = dict(png='image/png', mp4='video/mp4')[file.suffix[1:]]
     return f'data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}'
@@ -372,7 +374,7 @@ def _write_html(
     "Turn a page into one for a browser."
     head, *parts = text.split('\n\n')
     verdict = next((p for p in parts if re.fullmatch(r'\*\*[^*].*\*\*\n?', p)), '')
-    shown = [n for n in ('before_after.png', 'undone.png', 'tradeoff.png', 'audit.png') if f']({n})' in text]
+    shown = [n for n in (*_FRAMES, 'tradeoff.png', 'audit.png') if f']({n})' in text]
     lead = next((p for p in parts if shown and f']({shown[0]})' in p and p[0]=='!'), '')
     rest = '\n\n'.join(p for p in parts if p not in (verdict, lead))
     render = MarkdownIt('commonmark', dict(html=False)).enable('table').render
@@ -383,7 +385,8 @@ def _write_html(
     first = render(lead)
     if (film := folder/'before_after.mp4').exists() and shown[:1]==['before_after.png']:
         first += f"<video src='{_inside(film)}' controls muted loop autoplay playsinline></video>\n"
-    def put(html): return re.sub(r'src="([\w.]+\.png)"', lambda m: f'src="{_inside(folder/m[1])}"', html)
+    def show(m): return f'src="{_inside(folder/m[1])}"'+' class="plot"'*(m[1] not in _FRAMES)
+    def put(html): return re.sub(r'src="([\w.]+\.png)"', show, html)
     page = _jinja.from_string((resources.files('spact')/'pages'/'page.html').read_text(encoding='utf-8'))
     words = re.sub('<[^>]+>', '', render(verdict)).strip()
     return page.render(title=escape(head.lstrip('# ').strip()), verdict=words, first=put(first), body=put(body))
