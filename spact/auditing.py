@@ -287,6 +287,33 @@ def _rank_answers(
     if not found: raise BadInput('identity: no person is in two videos of a split, so there is no one to find again')
     return torch.tensor(found).T
 
+# %% ../nbs/56_auditing.ipynb #4b6eac66
+_CROWDS = 2, 10, 100, 1000, 10_000 # videos to choose from, of which one is right [S]
+
+def _draw_fewer(better, wrong, k): # (M,) counts: of wrong answers more alike than the right one, and of all; k drawn
+    def ways(n): return torch.where(n>=k, torch.lgamma(n+1.)-torch.lgamma((n-k).clamp(min=0)+1.), -math.inf)
+    return (ways((wrong-better).double())-ways(wrong.double())).exp()
+
+def _verify(sim, unit, others): # of likenesses (N,N): `eer`, `tpr` at 1 % false positives, and `crowd`: n -> rank-1
+    from torchmetrics.functional.classification import binary_roc # takes seconds to import
+    right = unit[:, None]==unit
+    allowed = ~torch.eye(len(unit), dtype=torch.bool) if others else torch.ones_like(right)
+    fpr, tpr, _ = binary_roc((1+sim[allowed])/2, right[allowed].long())
+    at = (fpr-(1-tpr)).abs().argmin()
+    asked = (right & allowed).any(1)
+    right, wrong, sim = (right & allowed)[asked], (~right & allowed)[asked], sim[asked]
+    better = (wrong & (sim>=sim.masked_fill(~right, -2).amax(1, keepdim=True))).sum(1)
+    n_wrong = wrong.sum(1)
+    crowd = {str(n): float(_draw_fewer(better, n_wrong, n-1).mean()) for n in _CROWDS if n<=int(n_wrong.min())+1}
+    return dict(eer=float((fpr[at]+1-tpr[at])/2), tpr=float(tpr[fpr<=.01].max()), crowd=crowd)
+
+# %% ../nbs/56_auditing.ipynb #9e834c40
+def _track(net, shown, unit, hit, views): # shared videos among themselves, and the person who is found most often
+    seen = _embed(net.shown, shown, views)
+    asked = unit[(unit[:, None]==unit).sum(1)>1] # who is in one video alone has no answer
+    return dict(tracked=_with_interval(_rank_answers(seen@seen.T, unit, True)[0]),
+                worst=max(float(hit[asked==u].mean()) for u in asked.unique()))
+
 # %% ../nbs/56_auditing.ipynb #cb874df9
 def evaluate_link(
     raw:Data, # as it was filmed
@@ -295,8 +322,8 @@ def evaluate_link(
     seed:int=0, # of weights and batches
     on_step:Callable|None=None, # called with (updates made, updates in all)
     identity:str|None=None, # column that names persons; None: find the video itself
-)->dict: # `rank1` and `map` with intervals; `chance` of rank 1; `n` videos to choose from; `budget`, the rule on rank 1
-    """Find raw videos among anonymized ones.
+)->dict: # `rank1` and `map` with intervals; `chance` of rank 1; `n` to choose from; `budget`; `eer`, `tpr`, `crowd`
+    """Find raw videos among anonymized ones; with an identity, `tracked` and `worst`, too.
 
     Parameters:
         raw: as it was filmed
@@ -307,19 +334,22 @@ def evaluate_link(
         identity: column that names persons; None: find the video itself
 
     Returns:
-        `rank1` and `map` with intervals; `chance` of rank 1; `n` videos to choose from; `budget`, the rule on rank 1
+        `rank1` and `map` with intervals; `chance` of rank 1; `n` to choose from; `budget`; `eer`, `tpr`, `crowd`
     """
     nets = _attack_links(raw.train.bank, shown.train.bank, name_units(raw.train.bank, identity), cfg, seed, on_step)
-    def ask(net, a, b):
-        sim = _embed(net.raw, a, cfg.views) @ _embed(net.shown, b, cfg.views).T
-        return _rank_answers(sim, name_units(a, identity), identity is not None)
-    def rank1(net, a, b): return float(ask(net, a.bank, b.bank)[0].mean())
+    others = identity is not None
+    def compare(net, a, b): return _embed(net.raw, a, cfg.views) @ _embed(net.shown, b, cfg.views).T
+    def rank1(net, a, b):
+        return float(_rank_answers(compare(net, a.bank, b.bank), name_units(a.bank, identity), others)[0].mean())
     half, full = (rank1(net, raw.val, shown.val) for net in nets)
     fit = rank1(nets[1], raw.train.thin(), shown.train.thin())
-    hit, ap, guess = ask(nets[full>=half], raw.test.bank, shown.test.bank)
+    net, unit = nets[full>=half], name_units(raw.test.bank, identity)
+    sim = compare(net, raw.test.bank, shown.test.bank)
+    hit, ap, guess = _rank_answers(sim, unit, others)
     budget = dict(half=half, full=full, fit=fit, converged=has_converged(half, full, fit))
-    return dict(rank1=_with_interval(hit), map=_with_interval(ap), chance=float(guess.mean()), n=len(raw.test.bank),
-                identity=identity, budget=budget)
+    more = _track(net, shown.test.bank, unit, hit, cfg.views) if others else {}
+    return dict(rank1=_with_interval(hit), map=_with_interval(ap), chance=float(guess.mean()), n=len(unit),
+                identity=identity, budget=budget, **_verify(sim, unit, others), **more)
 
 # %% ../nbs/56_auditing.ipynb #ee164afa
 def _attack_views(bank, cfg, seed=0, on_step=None): # encoders of half and full budget: moments of a video are alike

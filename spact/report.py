@@ -592,6 +592,16 @@ def _tabulate_nats(frame, methods): # of a monitor without labels: a column a nu
     return pd.DataFrame(found, index=methods).rename_axis('shared as').reset_index()
 
 # %% ../nbs/64_report.ipynb #42098b79
+def _tabulate_links(frame, methods): # found among fewer, as one pair, and without raw video
+    rows = frame[frame.reads=='link']
+    means = rows.groupby(['quantity', 'group', 'method'], sort=False, observed=True).value.mean().to_dict()
+    names = {('eer', ''): 'equal error', ('tpr', ''): 'passes, 1 % false', ('tracked', ''): 'tracked',
+             ('worst', ''): 'found most often'}
+    crowd = {('crowd', n): f'first of {n}' for n in rows[rows.quantity=='crowd'].group.unique()}
+    found = {name: [f'{100*means.get((*k, m), math.nan):.1f}' for m in methods] for k, name in (crowd | names).items()
+             if k in {key[:2] for key in means}}
+    return pd.DataFrame(found, index=methods).rename_axis('shared as').reset_index()
+
 def _tabulate_tried(frame, methods): # half, full and test of each attack
     tried = frame[frame.attacker.isin(_name_attackers(frame)) & (frame.reads=='privacy') & (frame.quantity=='cmap')]
     undo = frame[(frame.quantity=='psnr') & (frame.group=='after')].assign(attacker='undo (dB)')
@@ -605,19 +615,20 @@ def _tabulate_tried(frame, methods): # half, full and test of each attack
 
 def tabulate_details(
     frame:pd.DataFrame, # tidy results of an audit
-)->dict: # 'each' attribute, 'undone', over 'time', 'flicker', 'nats', 'tried' -> a table of words
+)->dict: # 'each' attribute, 'undone', 'links', over 'time', 'flicker', 'nats', 'tried' -> a table of words
     """Write the tables behind the claims.
 
     Parameters:
         frame: tidy results of an audit
 
     Returns:
-        'each' attribute, 'undone', over 'time', 'flicker', 'nats', 'tried' -> a table of words
+        'each' attribute, 'undone', 'links', over 'time', 'flicker', 'nats', 'tried' -> a table of words
     """
     methods = rank_methods(frame)
-    parts = dict(each=_tabulate_each, undone=_tabulate_undone, time=_tabulate_views, flicker=_tabulate_flicker,
-                 nats=_tabulate_nats, tried=_tabulate_tried)
+    parts = dict(each=_tabulate_each, undone=_tabulate_undone, links=_tabulate_links, time=_tabulate_views,
+                 flicker=_tabulate_flicker, nats=_tabulate_nats, tried=_tabulate_tried)
     for k in {'flicker', 'nats'}-set(frame.reads): parts.pop(k)
+    if 'eer' not in set(frame.quantity): parts.pop('links') # of an older audit
     if not frame.quantity.str.match(r'cmap_\d').any(): parts.pop('time') # attacked before the study was an audit
     return {k: tabulate(frame, methods) for k, tabulate in parts.items()}
 

@@ -344,7 +344,13 @@ def _undo_rows(e): # of the decoder: before it, after it, and of raw video
 def _link_rows(e): # of the linker
     link = e['link']
     rank1 = dict(link['rank1'], chance=link['chance']) | link['budget']
-    found = [_row('link', 'rank1', rank1), _row('link', 'map', link['map'], link['budget']['converged'])]
+    known = link['budget']['converged']
+    found = [_row('link', 'rank1', rank1), _row('link', 'map', link['map'], known)]
+    if 'tracked' in link: found.append(_row('link', 'tracked', dict(link['tracked'], chance=link['chance']), known))
+    found += [_row('link', q, dict(mean=link[q], chance=guess), known)
+              for q, guess in (('eer', .5), ('tpr', .01), ('worst', math.nan)) if q in link]
+    found += [_row('link', 'crowd', dict(mean=v, chance=1/int(n)), known, group=str(n))
+              for n, v in link.get('crowd', {}).items()]
     return found + _nats_rows(link)
 
 def _nats_rows(link): # of the monitor without labels, where it was asked for
