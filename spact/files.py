@@ -134,7 +134,7 @@ def get_command(
     own = prog.stem in ('spact', 'cli') or prog.parts[-2:]==('spact', '__main__.py') # `spact`, or `python -m spact`
     words = ['spact'] if own else ['python', '-m', prog.parent.name] if prog.stem=='__main__' else [prog.name]
     def short(a):
-        key, eq, val = a.rpartition('=') if a.startswith('-') else ('', '', a)
+        key, eq, val = ('', '', a) if Path(a).is_absolute() else a.rpartition('=') # --out=PLACE, NAME=PLACE
         return key + eq + (Path(val).name or '.' if Path(val).is_absolute() else val)
     return shlex.join([*words, *map(short, argv[1:])])
 
