@@ -52,8 +52,8 @@ def init_fa(
     val:Bank, # videos that decide when it is good enough
     cfg:GameConfig, # `init_steps_a`, `init_epochs_a`, `init_lr`, `th_a0`
     seed:int=0, # of the batches
-    on_step:Callable|None=None, # see `_descend`
-)->dict: # see `_descend`; `loss` is the mean absolute difference, in units of the [0,1] range
+    on_step:Callable|None=None, # called with (updates made, updates at most)
+)->dict: # `steps` made; `loss`, the mean absolute difference, in units of [0,1]; `reached`: whether that is `th_a0`
     """Teach f_A to change nothing (Eq. 4 and 6).
 
     Parameters:
@@ -62,10 +62,10 @@ def init_fa(
         val: videos that decide when it is good enough
         cfg: `init_steps_a`, `init_epochs_a`, `init_lr`, `th_a0`
         seed: of the batches
-        on_step: see `_descend`
+        on_step: called with (updates made, updates at most)
 
     Returns:
-        see `_descend`; `loss` is the mean absolute difference, in units of the [0,1] range
+        `steps` made; `loss`, the mean absolute difference, in units of [0,1]; `reached`: whether that is `th_a0`
     """
     if cfg.fa in ('none', 'bdq'): return dict(steps=0, loss=0., reached=True) # a staircase begins as one
     engine, views, n = game.engine, make_views(cfg, frames=True), cfg.count_start('a', len(train))
@@ -93,8 +93,8 @@ def init_ft(
     val:Split, # those that decide when it is good enough
     cfg:GameConfig, # `init_steps_t`, `init_epochs_t`, `init_lr`, `th_t0`
     seed:int=0, # of the batches
-    on_step:Callable|None=None, # see `_descend`
-)->dict: # see `_descend`; `loss` is L_T in nats
+    on_step:Callable|None=None, # called with (updates made, updates at most)
+)->dict: # `steps` made; `loss`, L_T on validation clips, nats; `reached`: whether that is `th_t0`
     """Teach f_T the actions through the frozen f_A (Eq. 7).
 
     Parameters:
@@ -103,10 +103,10 @@ def init_ft(
         val: those that decide when it is good enough
         cfg: `init_steps_t`, `init_epochs_t`, `init_lr`, `th_t0`
         seed: of the batches
-        on_step: see `_descend`
+        on_step: called with (updates made, updates at most)
 
     Returns:
-        see `_descend`; `loss` is L_T in nats
+        `steps` made; `loss`, L_T on validation clips, nats; `reached`: whether that is `th_t0`
     """
     engine, n = game.engine, cfg.count_start('t', len(train.bank))
     def lt(x, y): return loss_t(game.ft(*pass_frozen(game.fa, x)), y)
@@ -123,8 +123,8 @@ def init_fb(
     val:Split, # those that decide when it is good enough
     cfg:GameConfig, # `init_steps_b`, `init_epochs_b`, `lr_b`, `th_b0`, and all of the privacy branch
     seed:int=0, # of the batches
-    on_step:Callable|None=None, # see `_descend`
-)->dict: # see `_descend`; `loss` is L_B in nats
+    on_step:Callable|None=None, # called with (updates made, updates at most)
+)->dict: # `steps` made; `loss`, L_B on validation pairs, nats; `reached`: whether that is `th_b0`
     """Teach f_B to tell videos apart through the frozen f_A (Eq. 8).
 
     Parameters:
@@ -133,10 +133,10 @@ def init_fb(
         val: those that decide when it is good enough
         cfg: `init_steps_b`, `init_epochs_b`, `lr_b`, `th_b0`, and all of the privacy branch
         seed: of the batches
-        on_step: see `_descend`
+        on_step: called with (updates made, updates at most)
 
     Returns:
-        see `_descend`; `loss` is L_B in nats
+        `steps` made; `loss`, L_B on validation pairs, nats; `reached`: whether that is `th_b0`
     """
     engine, views, n = game.engine, make_views(cfg), cfg.count_start('b', len(train.bank))
     p, p_val = (check_private(cfg, s.p, len(s.bank)) for s in (train, val))

@@ -359,14 +359,14 @@ def scan_video(
 
 def probe_video(
     path:str|os.PathLike, # a video file
-)->_VideoInfo: # `n_frames` is what decodes
+)->_VideoInfo: # `n_frames` that decode, `height` and `width` (px, upright), `fps`, `codec`, `rotation` (degrees), …
     """Describe a file, and decode one that cannot be trusted once to count its frames.
 
     Parameters:
         path: a video file
 
     Returns:
-        `n_frames` is what decodes
+        `n_frames` that decode, `height` and `width` (px, upright), `fps`, `codec`, `rotation` (degrees), …
     """
     info = scan_video(path)
     return info._replace(n_frames=sum(1 for _ in stream_frames(path))) if info.sequential else info
