@@ -166,8 +166,8 @@ class MarionetteConfig:
 
 # %% ../nbs/01_config.ipynb #6b0de510
 FRONTS = { # name -> its settings, see `spact.motion.Motion`
-    'motion': dict(lag=.08, camera=True, gray=True, blur=.03, levels=3, dead=.05, grid=64),
-    'difference': dict(lag=.08, camera=False, gray=False, blur=0., levels=0, dead=.05, grid=0)}
+    'motion': dict(lag=.08, camera=True, gray=True, blur=.03, levels=3, dead=.05, grid=64, part='all'),
+    'difference': dict(lag=.08, camera=False, gray=False, blur=0., levels=0, dead=.05, grid=0, part='all')}
 
 def read_front(
     name:str, # of `FRONTS`, and settings that differ, such as 'motion+levels=5+blur=.05'

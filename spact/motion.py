@@ -82,6 +82,30 @@ def _quantize(d, levels, dead): # differences in [-1,1] -> [0,1], where .5 is no
     k = (levels-1)//2
     return .5+d.sign()*(d.abs()/dead).floor().clamp(max=k)/(2*k)
 
+# %% ../nbs/24_motion.ipynb #64d1d266
+def _measure_figure(out): # (n,C,h,w), .5 is still -> where it moves, and how far around (n,2,1,1), and how much (n,1,1,1)
+    (x, y), w = _list_places(out), 2*(out-.5).abs().mean(1, keepdim=True)
+    total = w.sum((2, 3), keepdim=True)+1
+    def mean(a, b): return torch.cat([(w*a).sum((2, 3), keepdim=True), (w*b).sum((2, 3), keepdim=True)], 1)/total
+    at = mean(x, y)
+    return at, (mean(x*x, y*y)-at**2+.1/total).sqrt(), w.mean((2, 3), keepdim=True)
+
+def _draw_ellipse(out, at, half): # center and half-axes (n,2,1,1)
+    (x, y), (cx, cy), (a, b) = _list_places(out), at.split(1, 1), half.split(1, 1)
+    return (.5+.5*(((x-cx)/a)**2+((y-cy)/b)**2<=1)).expand(-1, out.shape[1], -1, -1)
+
+def _center(out, at, spread, to=.2): # what moves, at one place and of one size
+    (h, w), (x, y) = out.shape[-2:], _list_places(out)
+    cx, cy, sx, sy = *at.split(1, 1), *spread.split(1, 1)
+    from_ = torch.cat([(cx+x*sx/to)*min(h, w)/w, (cy+y*sy/to)*min(h, w)/h], 1).permute(0, 2, 3, 1)
+    return .5+F.grid_sample(out-.5, from_, mode='nearest', align_corners=False)
+
+_PARTS = dict(
+    place=lambda out, at, spread, share: _draw_ellipse(out, at, torch.full_like(at, .2)),
+    stature=lambda out, at, spread, share: _draw_ellipse(out, torch.zeros_like(at), 2*spread),
+    tempo=lambda out, at, spread, share: (.5+share.sqrt()/2).expand_as(out),
+    shape=lambda out, at, spread, share: _center(out, at, spread))
+
 # %% ../nbs/24_motion.ipynb #69c5c707
 class Front(nn.Module):
     "Anonymize videos frame by frame, in order: the base of what remembers earlier frames."
@@ -137,6 +161,7 @@ class Motion(Front):
         levels: values of a pixel, odd; 0: all of a byte [S]
         dead: difference from which a level differs from grey; the step of the others too [S]
         grid: cells of the shorter side at which it works, at most; 0: the frame's own pixels [S]
+        part: or only 'place', 'stature', 'tempo' or 'shape' of what moves, see below
     """
     def __init__(self,
         lag:float=.08, # s from a frame to the one it is compared with [S]: one frame at 12 a second, two at 25
@@ -146,15 +171,17 @@ class Motion(Front):
         levels:int=3, # values of a pixel, odd; 0: all of a byte [S]
         dead:float=.05, # difference from which a level differs from grey; the step of the others too [S]
         grid:int=64, # cells of the shorter side at which it works, at most; 0: the frame's own pixels [S]
+        part:str='all', # or only 'place', 'stature', 'tempo' or 'shape' of what moves, see below
     ):
         super().__init__()
         if levels and (levels<3 or levels%2==0): raise BadInput(f'levels must be 0 or odd and at least 3, got {levels}')
         if not (0<dead<=1 and lag>0 and 0<=blur<=.5 and grid>=0):
             raise BadInput('expected 0 < dead <= 1, lag > 0, 0 <= blur <= 0.5 and grid >= 0, '
                            f'got dead {dead}, lag {lag}, blur {blur} and grid {grid}')
-        self.config = dict(lag=lag, camera=camera, gray=gray, blur=blur, levels=levels, dead=dead, grid=grid)
+        if part not in ('all', *_PARTS): raise BadInput(f'part must be all, {", ".join(_PARTS)}, got {part!r}')
+        self.config = dict(lag=lag, camera=camera, gray=gray, blur=blur, levels=levels, dead=dead, grid=grid, part=part)
         self.lag, self.camera, self.gray, self.blur = lag, camera, gray, blur
-        self.levels, self.dead, self.grid = levels, dead, grid
+        self.levels, self.dead, self.grid, self.part = levels, dead, grid, part
 
     def extra_repr(self)->str: # such as 'lag=0.08, camera=True, ...'
         """Write its settings, by which two fronts differ.
@@ -199,6 +226,7 @@ def advance(self:Motion,
     now, then, inside = seen[l:], seen[:n], 1.
     if self.camera: then, inside = _warp(then, _estimate_camera(now, then))
     out = _quantize((now-then)*inside, self.levels, self.dead)
+    if self.part!='all': out = _PARTS[self.part](out, *_measure_figure(out))
     if out.shape[-2:]!=im.shape[-2:]: out = F.interpolate(out, im.shape[-2:], mode='bilinear', align_corners=False)
     return out.clamp(0, 1).expand(-1, 3, -1, -1), seen[n:]
 
