@@ -83,12 +83,12 @@ def _quantize(d, levels, dead): # differences in [-1,1] -> [0,1], where .5 is no
     return .5+d.sign()*(d.abs()/dead).floor().clamp(max=k)/(2*k)
 
 # %% ../nbs/24_motion.ipynb #64d1d266
-def _measure_figure(out): # (n,C,h,w), .5 is still -> where it moves, and how far around (n,2,1,1), and how much (n,1,1,1)
-    (x, y), w = _list_places(out), 2*(out-.5).abs().mean(1, keepdim=True)
+def _measure_figure(out): # (n,C,h,w), .5 is still -> mean place and spread (n,2,1,1), and share that moves (n,1,1,1)
+    places, w = torch.stack(_list_places(out)), 2*(out-.5).abs().mean(1, keepdim=True)
     total = w.sum((2, 3), keepdim=True)+1
-    def mean(a, b): return torch.cat([(w*a).sum((2, 3), keepdim=True), (w*b).sum((2, 3), keepdim=True)], 1)/total
-    at = mean(x, y)
-    return at, (mean(x*x, y*y)-at**2+.1/total).sqrt(), w.mean((2, 3), keepdim=True)
+    at = (w*places).sum((2, 3), keepdim=True)/total
+    square = ((w*places**2).sum((2, 3), keepdim=True)+.1)/total
+    return at, (square-at**2).sqrt(), w.mean((2, 3), keepdim=True)
 
 def _draw_ellipse(out, at, half): # center and half-axes (n,2,1,1)
     (x, y), (cx, cy), (a, b) = _list_places(out), at.split(1, 1), half.split(1, 1)
@@ -191,23 +191,24 @@ class Motion(Front):
         """
         return ', '.join(f'{k}={v}' for k, v in self.config.items())
 
-    def look(self,
-        im:Tensor, # (n,3,H,W) float in [0,1]: frames
-    )->Tensor: # (n,1 or 3,h,w): small, grey and blurred, as they are remembered
-        """Reduce frames to what is compared.
-
-        Parameters:
-            im: (n,3,H,W) float in [0,1]: frames
-
-        Returns:
-            (n,1 or 3,h,w): small, grey and blurred, as they are remembered
-        """
-        k = self.grid/min(im.shape[-2:])
-        if 0<k<1: im = resize(im, [round(k*n) for n in im.shape[-2:]], antialias=True)
-        if self.gray: im = (im*im.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
-        return _blur(im, self.blur)
-
 # %% ../nbs/24_motion.ipynb #d99b51bd
+@patch
+def look(self:Motion,
+    im:Tensor, # (n,3,H,W) float in [0,1]: frames
+)->Tensor: # (n,1 or 3,h,w): small, grey and blurred, as they are remembered
+    """Reduce frames to what is compared.
+
+    Parameters:
+        im: (n,3,H,W) float in [0,1]: frames
+
+    Returns:
+        (n,1 or 3,h,w): small, grey and blurred, as they are remembered
+    """
+    k = self.grid/min(im.shape[-2:])
+    if 0<k<1: im = resize(im, [round(k*n) for n in im.shape[-2:]], antialias=True)
+    if self.gray: im = (im*im.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+    return _blur(im, self.blur)
+
 @patch
 def advance(self:Motion,
     im:Tensor, # (n,3,H,W) float in [0,1]: the next frames
@@ -230,6 +231,7 @@ def advance(self:Motion,
     if out.shape[-2:]!=im.shape[-2:]: out = F.interpolate(out, im.shape[-2:], mode='bilinear', align_corners=False)
     return out.clamp(0, 1).expand(-1, 3, -1, -1), seen[n:]
 
+# %% ../nbs/24_motion.ipynb #cc5f1f7b
 @patch
 def start(self:Motion,
     fps:float|None=None, # frames a second of the video that begins; None: the lag is one frame
