@@ -22,7 +22,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 from .action import Residual, make_action_net
 from .bank import Bank, Split
 from .batches import draw_clips
-from .config import FRONTS, GameConfig
+from .config import FRONTS, GameConfig, split_name
 from .core import generator, seeded
 from .errors import BadInput
 from .files import atomic
@@ -171,7 +171,7 @@ def make_baseline(
     Returns:
         frames (n,C,H,W) in [0,1] to frames of the same shape in [0,1], or an `OverPeople`; picklable
     """
-    if name.partition('+')[0] in FRONTS: return make_front(name)
+    if split_name(name)[0] in FRONTS: return make_front(name)
     if name not in baselines: raise BadInput(f"no baseline called {name!r}; there are {', '.join(baselines)}")
     return baselines[name]
 

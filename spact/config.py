@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['FRONTS', 'ENCODERS', 'CLIP_ENCODERS', 'VARIANTS', 'LEARNED', 'BASELINES', 'ATTACKERS', 'AUDITORS',
-           'PUBLISHED', 'PRESETS', 'settings', 'make_config', 'Reading', 'Thinning', 'MarionetteConfig', 'read_front',
-           'GameConfig', 'vary_game', 'EngineConfig', 'AttackConfig', 'StudyConfig', 'DemoConfig', 'preset',
-           'AnonymizeConfig', 'upgrade']
+           'PUBLISHED', 'PRESETS', 'settings', 'make_config', 'Reading', 'Thinning', 'MarionetteConfig', 'split_name',
+           'read_front', 'GameConfig', 'vary_game', 'EngineConfig', 'AttackConfig', 'StudyConfig', 'DemoConfig',
+           'preset', 'AnonymizeConfig', 'upgrade']
 
 # %% ../nbs/01_config.ipynb #bd239f2c
 from dataclasses import field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from functools import wraps
+from itertools import product
 from typing import Annotated, Literal, TypeVar, dataclass_transform, get_args
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass
@@ -164,10 +165,27 @@ class MarionetteConfig:
             raise ValueError('n_novel_train and n_novel_test: give both, or neither')
         return self
 
+# %% ../nbs/01_config.ipynb #4b40d1ad
+def split_name(
+    name:str, # of a method, such as 'motion+levels=5+blur=.05'
+)->tuple[str,dict]: # what it begins with, such as 'motion', and setting -> text
+    """Split the name of a method at its settings; plus signs before the first one belong to the name.
+
+    Parameters:
+        name: of a method, such as 'motion+levels=5+blur=.05'
+
+    Returns:
+        what it begins with, such as 'motion', and setting -> text
+    """
+    parts = name.split('+')
+    n = next((i for i, p in enumerate(parts) if i and '=' in p), len(parts))
+    return '+'.join(parts[:n]), dict(p.partition('=')[::2] for p in parts[n:])
+
 # %% ../nbs/01_config.ipynb #6b0de510
 FRONTS = { # name -> its settings, see `spact.motion.Motion`
     'motion': dict(lag=.08, camera=True, gray=True, blur=.03, levels=3, dead=.05, grid=64, part='all'),
-    'difference': dict(lag=.08, camera=False, gray=False, blur=0., levels=0, dead=.05, grid=0, part='all')}
+    'difference': dict(lag=.08, camera=False, gray=False, blur=0., levels=0, dead=.05, grid=0, part='all'),
+    'coarse': dict(grid=8, blur=0., levels=0, gray=False)} # knows no time, see `spact.motion`
 
 def read_front(
     name:str, # of `FRONTS`, and settings that differ, such as 'motion+levels=5+blur=.05'
@@ -180,10 +198,10 @@ def read_front(
     Returns:
         all of its settings
     """
-    base, *changes = name.split('+')
+    base, changes = split_name(name)
     if base not in FRONTS: raise BadInput(f"front must be 'none' or one of {', '.join(FRONTS)}, got {base!r}")
     settings = dict(FRONTS[base])
-    for key, _, text in (c.partition('=') for c in changes):
+    for key, text in changes.items():
         if key not in settings: raise BadInput(f'front {name!r}: no setting {key!r}; there are {", ".join(settings)}')
         try: settings[key] = TypeAdapter(type(settings[key])).validate_python(text)
         except ValidationError: raise BadInput(f'front {name!r}: {key} cannot be {text!r}') from None
@@ -499,27 +517,30 @@ VARIANTS = { # name -> what it changes in a `GameConfig`
     'bdq_spact': dict(front='difference', fa='bdq')}                    # and without labels
 LEARNED = *VARIANTS, 'noisy', 'label_only' # methods that are trained here
 # methods that need no training
-BASELINES = 'raw', 'downsample2', 'downsample4', 'blur', 'black', 'blur_strong', 'blur_weak', 'difference', 'motion'
+BASELINES = 'raw', 'downsample2', 'downsample4', 'blur', 'black', 'blur_strong', 'blur_weak', *FRONTS
 
 # %% ../nbs/01_config.ipynb #3045c04a
 def vary_game(
     cfg:GameConfig, # the usual game
-    name:str, # of `VARIANTS`; any other method plays the usual one
+    name:str, # of `VARIANTS`, and settings that differ, such as 'spact+omega=2'; any other method plays the usual one
 )->GameConfig: # the game of that row
     """Make the game of a row of Tables 3 to 6.
 
     Parameters:
         cfg: the usual game
-        name: of `VARIANTS`; any other method plays the usual one
+        name: of `VARIANTS`, and settings that differ, such as 'spact+omega=2'; any other method plays the usual one
 
     Returns:
         the game of that row
     """
-    change = dict(VARIANTS.get(name, {}))
+    base, settings = split_name(name)
+    change = dict(VARIANTS.get(base, {}))
     if cfg.init_epochs_b: change.pop('init_steps_b', None)
     if cfg.weigh_b!='mean' and change.get('objective')=='supervised': del change['omega']
     if change.get('views')=='clips' and cfg.fb not in CLIP_ENCODERS: change |= dict(fb='r3d18', pairs=cfg.clips)
-    return replace(cfg, **change)
+    unknown = next((k for k in settings if k not in {f.name for f in fields(cfg)}), None)
+    if unknown and base in VARIANTS: raise BadInput(f'method {name!r}: a game has no setting {unknown!r}')
+    return replace(cfg, **change | settings) if base in VARIANTS else cfg
 
 # %% ../nbs/01_config.ipynb #cea85eea
 @settings
@@ -709,7 +730,8 @@ def _check_study(cfg): # names that exist, each once
             raise ValueError(f'others: {m!r} cannot be the name of a method of yours; choose another one')
     for m in cfg.methods:
         if m in known: continue
-        if m.partition('+')[0] in FRONTS: read_front(m); continue
+        if split_name(m)[0] in FRONTS: read_front(m); continue
+        if split_name(m)[0] in VARIANTS: vary_game(cfg.game, m); continue
         near = get_close_matches(m, known, 1)
         remedy = f'did you mean {near[0]!r}?' if near else f'there are {", ".join(known)}'
         raise ValueError(f'methods: no method {m!r}; {remedy}')
@@ -720,6 +742,14 @@ def _check_study(cfg): # names that exist, each once
     if ('model' in cfg.methods)!=bool(cfg.model):
         raise ValueError("methods and model: the method 'model' and the file it stands for go together")
     return cfg
+
+# %% ../nbs/01_config.ipynb #afac658a
+def _unroll(methods): # 'motion+levels=3:5' stands for two
+    def each(m):
+        base, settings = split_name(m)
+        every = [[f'+{k}={v}' for v in text.split(':')] for k, text in settings.items()]
+        return [base+''.join(p) for p in product(*every)]
+    return methods if isinstance(methods, str) else tuple(one for m in methods for one in each(m))
 
 # %% ../nbs/01_config.ipynb #6cbf4897
 @settings
@@ -769,6 +799,7 @@ class StudyConfig:
 
     _fits_together = model_validator(mode='after')(_check_study)
     _unfolded = field_validator('readings', mode='before')(_unfold)
+    _unrolled = field_validator('methods', mode='before')(_unroll)
 
 # %% ../nbs/01_config.ipynb #3eab8974
 @settings

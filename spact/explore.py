@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from tqdm import tqdm
 from .bank import Bank, Split, read_video
 from .baselines import Downsample, identity, make_baseline
-from .config import GameConfig, Reading
+from .config import FRONTS, GameConfig, Reading, split_name
 from .errors import BadInput
 from .explorer import Control, Explorer, Panel, Portable, draw_film
 from .explorers import METHODS, minimax_explorer, sampler_explorer, tradeoff_explorer
@@ -192,9 +192,11 @@ def _make_sampler(s, on_look):
 
 def _make_tradeoff(s, on_look):
     clip = next(iter(s._name_clips().values())).transpose(0, 1)
-    shown = s.ways | dict(raw=identity, downsample2=Downsample(2)) | (dict(spact=s._share) if s.games else {})
+    frame = read_results(s._find_study())
+    shown = {m: make_baseline(m) for m in frame.method.cat.categories if split_name(m)[0] in FRONTS} | s.ways
+    shown |= dict(raw=identity, downsample2=Downsample(2)) | (dict(spact=s._share) if s.games else {})
     note = s.asked.get('note') or f'The study in {s._find_study().parent.name}.'
-    return tradeoff_explorer(read_results(s._find_study()), note, clip, shown)
+    return tradeoff_explorer(frame, note, clip, shown)
 
 # %% ../nbs/74_explore.ipynb #bb05ce45
 def _make_asked(s, on_look): # a guess

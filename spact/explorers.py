@@ -23,7 +23,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from .bank import Split
 from .batches import make_views
-from .config import BASELINES, LEARNED, GameConfig, vary_game
+from .config import BASELINES, LEARNED, GameConfig, split_name, vary_game
 from .core import check_frames, generator
 from .errors import BadInput
 from .explorer import (COLOURS, INK, Control, Explorer, Panel, draw_film, draw_image, draw_svg,
@@ -330,7 +330,8 @@ def _runs(frame, asked): # tidy results, a key of `_ASKED` -> a row a run and pr
 METHODS = { # key -> name for people
     'raw': 'raw video', 'downsample2': 'downsampled, half', 'downsample4': 'downsampled, quarter', 'blur': 'blur',
     'black': 'people blacked out', 'blur_strong': 'people blurred', 'blur_weak': 'people blurred a little',
-    'difference': 'frame differences', 'motion': 'motion front', 'spact': 'SPAct', 'frozen': 'SPAct, f_B frozen',
+    'difference': 'frame differences', 'motion': 'motion front', 'coarse': 'fewer cells',
+    'spact': 'SPAct', 'frozen': 'SPAct, f_B frozen',
     'fa_only': 'f_A without f_B', 'none': 'no f_A', 'noisy': 'noisy features', 'spact_stills': 'SPAct, f_B on stills',
     'spatio_temporal': 'SPAct, f_B on clips', 'far': 'SPAct, far pairs', 'far16': 'SPAct, far pairs of a short clip',
     'near': 'SPAct, near pairs', 'near16': 'SPAct, near pairs of a short clip', 'moco': 'SPAct with MoCo',
@@ -344,9 +345,13 @@ METHODS = { # key -> name for people
 
 _HEADINGS = 'no training', 'trained without private labels', 'trained with them', 'others'
 
+def _name_method(key): # for people, such as 'motion front, levels 5'
+    base, settings = split_name(key)
+    return ', '.join([METHODS.get(base, base), *(f'{k} {v}' for k, v in settings.items())])
+
 def _sort_method(key): # a heading
-    is_told = vary_game(GameConfig(), key).objective=='supervised'
-    return _HEADINGS[0 if key in BASELINES else 2 if is_told else 1 if key in (*LEARNED, 'light') else 3]
+    is_told, base = vary_game(GameConfig(), key).objective=='supervised', split_name(key)[0]
+    return _HEADINGS[0 if base in BASELINES else 2 if is_told else 1 if base in (*LEARNED, 'light') else 3]
 
 # %% ../nbs/72_explorers.ipynb #fce7e410
 def _score(value, chance, converged): # in words
@@ -401,6 +406,23 @@ def _tradeoff_table(runs, metric, methods): # mean and spread of the runs of eac
         rows += f'<tr data-methods="{escape(name)}">' + ''.join(f'<td>{c}</td>' for c in cells) + '</tr>'
     return f'<table><tr>{head}</tr>{rows}</table>'
 
+# %% ../nbs/72_explorers.ipynb #10e3c193
+_HOLLOW = 'Hollow: a better trained attacker would read more, the score is a lower bound of the leak. Dotted: chance.'
+
+def _walk_plot(walk, m, methods): # percent a method; the one to stand out; all methods -> SVG
+    ax = new_axes('← leaks less    cMAP (%)', 'top-1 (%)    recognizes more →', m)
+    for name, r in walk.iterrows():
+        colour = COLOURS[methods.index(name)%len(COLOURS)]
+        ax.plot(r.score, r.score_t, 'o', color=colour, ms=11 if name==m else 5, alpha=1 if name==m else .45)
+    ax.set(xlim=_close_up(walk.score), ylim=_close_up(walk.score_t))
+    score, top1 = walk.loc[m]
+    return draw_svg(ax.figure, f'{len(walk)} settings; {m}: top-1 {top1:.1f} %, cMAP {score:.1f} %.')
+
+def _make_walk(runs, metric, methods): # a slider from what leaks most to what leaks least, and its plot
+    walk = 100*runs[runs.metric==metric].groupby('method')[['score', 'score_t']].mean()
+    order = list(walk.sort_values('score', ascending=False).index)
+    return Control(order, 'slider'), Panel(lambda m: _walk_plot(walk, m, methods), ['look at'])
+
 # %% ../nbs/72_explorers.ipynb #e57ee05c
 def tradeoff_explorer(
     frame:pd.DataFrame, # tidy results of a study, see `read_results`
@@ -423,8 +445,8 @@ def tradeoff_explorer(
     if not runs: raise BadInput('results: no run has scores')
     keys = list(dict.fromkeys(m for r in runs.values() for m in r.method))
     keys.sort(key=lambda k: _HEADINGS.index(_sort_method(k)))
-    named, of = {METHODS.get(k, k): k for k in keys}, [_sort_method(k) for k in keys]
-    runs, methods = {k: r.replace(dict(method=METHODS)) for k, r in runs.items()}, list(named)
+    named, of = {_name_method(k): k for k in keys}, [_sort_method(k) for k in keys]
+    runs, methods = {k: r.assign(method=r.method.map(_name_method)) for k, r in runs.items()}, list(named)
     metrics = list(dict.fromkeys(m for r in runs.values() for m in r.metric if not m.startswith('F1 of')))
     words = {_word_metric(m)[1]: m for m in metrics}
     def panel(draw, **kw):
@@ -434,9 +456,11 @@ def tradeoff_explorer(
                     attribute=Control(list(words), groups=[_word_metric(m)[0] for m in words.values()]))
     panels = dict(closer=panel(_tradeoff_plot, near=True), whole=panel(_tradeoff_plot, near=False),
                   table=panel(_tradeoff_table))
+    if any(split_name(k)[1] for k in keys): # settings of one method: a curve to walk along
+        controls['look at'], panels['walk'] = _make_walk(next(iter(runs.values())), metrics[0], methods)
     if clip is not None:
-        controls |= {'look at': Control(methods, groups=of), 'frame': Control(range(len(clip)), 'film')}
+        controls.setdefault('look at', Control(methods, groups=of))
+        controls['frame'] = Control(range(len(clip)), 'film')
         panels['clip'] = Panel(lambda m: _tradeoff_clip(clip, shown or {}, named[m], m), ['look at'])
-    what = 'Hollow: a better trained attacker would read more, the score is a lower bound of the leak. Dotted: chance.'
-    return Explorer('What was kept, and what leaks?', controls, panels, f'{note} {what}'.strip(),
+    return Explorer('What was kept, and what leaks?', controls, panels, f'{note} {_HOLLOW}'.strip(),
                     'Point at a mark, or go to it with the Tab key: its run is described here.')

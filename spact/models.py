@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 from torch import Tensor, nn
-from .config import FRONTS, upgrade
+from .config import FRONTS, split_name, upgrade
 from .errors import BadInput
 from .files import atomic, read_json, write_json
 from .motion import make_front
@@ -284,7 +284,7 @@ def load_model(
     Returns:
         ready to use
     """
-    if str(name).partition('+')[0] in FRONTS and not Path(name).exists(): return _load_front(str(name))
+    if split_name(str(name))[0] in FRONTS and not Path(name).exists(): return _load_front(str(name))
     path = locate_model(name)
     folder = path if path.is_dir() else path.parent
     if path.name=='model.safetensors' and (folder/'config.json').exists():

@@ -14,7 +14,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import gaussian_blur, resize
 from .bank import Bank
-from .config import read_front
+from .config import read_front, split_name
 from .errors import BadInput
 
 # %% ../nbs/24_motion.ipynb #ec3913e6
@@ -149,6 +149,37 @@ class Front(nn.Module):
                 parts = [step(bank.read(slice(i, min(i+batch, b))).to(device).float()/255) for i in range(a, b, batch)]
             yield torch.cat([(p*255).round().byte().cpu() for p in parts])
 
+# %% ../nbs/24_motion.ipynb #05e79872
+class _Coarse(Front): # frames in fewer cells and fewer shades: a stateless front
+    def __init__(self, grid=8, blur=0., levels=0, gray=False): # cells of the shorter side; as of `Motion`
+        super().__init__()
+        if not (0<=blur<=.5 and grid>=0 and levels>=0 and levels!=1):
+            raise BadInput(f'expected 0 <= blur <= 0.5, grid >= 0 and levels 0 or from 2 on, '
+                           f'got blur {blur}, grid {grid} and levels {levels}')
+        self.config = dict(grid=grid, blur=blur, levels=levels, gray=gray)
+
+    def extra_repr(self): return ', '.join(f'{k}={v}' for k, v in self.config.items())
+
+    def start(self, fps=None): return self._draw
+
+    def _draw(self, im):
+        grid, blur, levels, gray = self.config.values()
+        k, out = grid/min(im.shape[-2:]), _blur(im, blur)
+        if 0<k<1: out = resize(out, [max(1, round(k*n)) for n in im.shape[-2:]], antialias=True)
+        if gray: out = (out*out.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+        if levels: out = (out*(levels-1)).round()/(levels-1)
+        return F.interpolate(out, im.shape[-2:], mode='nearest').clamp(0, 1)
+
+# %% ../nbs/24_motion.ipynb #ec15cbf6
+def _check_motion(c): # settings of `Motion`
+    if c['levels'] and (c['levels']<3 or c['levels']%2==0):
+        raise BadInput(f'levels must be 0 or odd and at least 3, got {c["levels"]}')
+    if not (0<c['dead']<=1 and c['lag']>0 and 0<=c['blur']<=.5 and c['grid']>=0):
+        raise BadInput('expected 0 < dead <= 1, lag > 0, 0 <= blur <= 0.5 and grid >= 0, '
+                       'got dead {dead}, lag {lag}, blur {blur} and grid {grid}'.format(**c))
+    if c['part'] not in ('all', *_PARTS):
+        raise BadInput(f'part must be all, {", ".join(_PARTS)}, got {c["part"]!r}')
+
 # %% ../nbs/24_motion.ipynb #e171664c
 class Motion(Front):
     """Show what has moved in the last moments, and how, in a few levels of grey.
@@ -174,12 +205,8 @@ class Motion(Front):
         part:str='all', # or only 'place', 'stature', 'tempo' or 'shape' of what moves, see below
     ):
         super().__init__()
-        if levels and (levels<3 or levels%2==0): raise BadInput(f'levels must be 0 or odd and at least 3, got {levels}')
-        if not (0<dead<=1 and lag>0 and 0<=blur<=.5 and grid>=0):
-            raise BadInput('expected 0 < dead <= 1, lag > 0, 0 <= blur <= 0.5 and grid >= 0, '
-                           f'got dead {dead}, lag {lag}, blur {blur} and grid {grid}')
-        if part not in ('all', *_PARTS): raise BadInput(f'part must be all, {", ".join(_PARTS)}, got {part!r}')
         self.config = dict(lag=lag, camera=camera, gray=gray, blur=blur, levels=levels, dead=dead, grid=grid, part=part)
+        _check_motion(self.config)
         self.lag, self.camera, self.gray, self.blur = lag, camera, gray, blur
         self.levels, self.dead, self.grid, self.part = levels, dead, grid, part
 
@@ -191,24 +218,23 @@ class Motion(Front):
         """
         return ', '.join(f'{k}={v}' for k, v in self.config.items())
 
+    def look(self,
+        im:Tensor, # (n,3,H,W) float in [0,1]: frames
+    )->Tensor: # (n,1 or 3,h,w): small, grey and blurred, as they are remembered
+        """Reduce frames to what is compared.
+
+        Parameters:
+            im: (n,3,H,W) float in [0,1]: frames
+
+        Returns:
+            (n,1 or 3,h,w): small, grey and blurred, as they are remembered
+        """
+        k = self.grid/min(im.shape[-2:])
+        if 0<k<1: im = resize(im, [round(k*n) for n in im.shape[-2:]], antialias=True)
+        if self.gray: im = (im*im.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+        return _blur(im, self.blur)
+
 # %% ../nbs/24_motion.ipynb #d99b51bd
-@patch
-def look(self:Motion,
-    im:Tensor, # (n,3,H,W) float in [0,1]: frames
-)->Tensor: # (n,1 or 3,h,w): small, grey and blurred, as they are remembered
-    """Reduce frames to what is compared.
-
-    Parameters:
-        im: (n,3,H,W) float in [0,1]: frames
-
-    Returns:
-        (n,1 or 3,h,w): small, grey and blurred, as they are remembered
-    """
-    k = self.grid/min(im.shape[-2:])
-    if 0<k<1: im = resize(im, [round(k*n) for n in im.shape[-2:]], antialias=True)
-    if self.gray: im = (im*im.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
-    return _blur(im, self.blur)
-
 @patch
 def advance(self:Motion,
     im:Tensor, # (n,3,H,W) float in [0,1]: the next frames
@@ -254,7 +280,7 @@ def start(self:Motion,
 
 def make_front(
     name:str, # see `read_front`, such as 'motion' or 'motion+levels=5'
-)->Motion: # ready to use
+)->Front: # ready to use
     """Make the front called `name`.
 
     Parameters:
@@ -263,7 +289,7 @@ def make_front(
     Returns:
         ready to use
     """
-    return Motion(**read_front(name))
+    return (_Coarse if split_name(name)[0]=='coarse' else Motion)(**read_front(name))
 
 # %% ../nbs/24_motion.ipynb #fed7c07e
 class AfterFront(Front):

@@ -22,7 +22,7 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from torch import Tensor
 from .attackers import make_recipes
-from .config import BASELINES, LEARNED, GameConfig, StudyConfig, make_config, upgrade
+from .config import BASELINES, LEARNED, GameConfig, StudyConfig, make_config, split_name, upgrade
 from .core import generator
 from .errors import BadInput
 from .files import atomic, read_config, read_json, write_json
@@ -154,6 +154,8 @@ def _word_leak(what, s, raw): # what was removed of persons or attributes
     return f'Of {what} {words} ({at_least}{value}{of_raw}, chance {100*s.chance:.0f}).'
 
 # %% ../nbs/64_report.ipynb #e30be575
+def _is_simple(method): return split_name(method)[0] in BASELINES # no training
+
 def _word_action(a, raw): # what is left of the action, where it is not all
     if raw is None or not raw.value>raw.chance: return ''
     kept = 1-relative_drop(a.value, raw.value, a.chance)
@@ -161,13 +163,13 @@ def _word_action(a, raw): # what is left of the action, where it is not all
     return f' The action is lost {told}.' if kept<.5 else f' Of the action a part is lost {told}.' if kept<.9 else ''
 
 def _word_equals(m, leak, slack): # the same where no action is known
-    hide = [b for b in leak.index if b in BASELINES and b!='raw' and leak.value[b]<=leak.value[m]+slack]
+    hide = [b for b in leak.index if _is_simple(b) and b!='raw' and leak.value[b]<=leak.value[m]+slack]
     return f' {" and ".join(hide[:2])} hide{"s"*(len(hide)<2)} as much.' if hide else ''
 
 def _word_rivals(m, act, leak, slack): # whether something trivial does as well
     name = 'this model' if m=='model' else m
     def as_good(b): return act.value[b]>=act.value[m]-slack and leak.value[b]<=leak.value[m]+slack
-    trivial = [b for b in act.index if b in BASELINES and b in leak.index]
+    trivial = [b for b in act.index if _is_simple(b) and b in leak.index]
     better = [b for b in trivial if b!='raw' and as_good(b)]
     if better:
         many = len(better)>1
@@ -188,7 +190,7 @@ def _word_verdict(
     if smoke: return 'No verdict: this is a smoke run, whose attackers trained for seconds.'
     if not len(frame): return 'No verdict: no method has scores.'
     act, leak = _pair_scores(frame)
-    judged = [m for m in leak.index if m not in BASELINES] or [m for m in leak.index if m!='raw']
+    judged = [m for m in leak.index if not _is_simple(m)] or [m for m in leak.index if m!='raw']
     what = identity if identity and 'named' in set(frame.quantity) else _ALL
     raw = [t.loc['raw'] if 'raw' in t.index else None for t in (act, leak)]
     if not judged: return _word_leak(what, leak.iloc[0], None).replace('; raw video was not tried', ' from raw video')
@@ -196,7 +198,7 @@ def _word_verdict(
     for m in judged:
         text = _word_leak(what, leak.loc[m], raw[1])
         if m in act.index: text += _word_action(act.loc[m], raw[0])
-        if m not in BASELINES: text += _word_rivals(m, act, leak, slack) if len(act) else _word_equals(m, leak, slack)
+        if not _is_simple(m): text += _word_rivals(m, act, leak, slack) if len(act) else _word_equals(m, leak, slack)
         said.append(f'{m}: {text}' if len(judged)>1 else text)
     if not len(act): said.append('What is kept of an action was not measured: the table has no column action.')
     return ' '.join(said) + (f' One test video is {100/n_test:.1f} points.' if 0<n_test<100 else '')
@@ -342,7 +344,7 @@ def _word_report(
     known |= dict(cfg=cfg, data=data, game=game, pictures=pictures, names=_name_attributes(attributes),
                   made=metrics['provenance'], smoke=metrics.get('smoke', False),
                   memory=metrics.get('peak_memory_mb'),
-                  learned=any(m in (*LEARNED, 'model') for m in metrics['methods']),
+                  learned=any(split_name(m)[0] in (*LEARNED, 'model') for m in metrics['methods']),
                   sentences=word_methods(frame), time=_tabulate_time(metrics['seconds']),
                   reads=metrics.get('reads', ['action', 'privacy']))
     scores = {}
@@ -400,8 +402,8 @@ def _write_pages(out, name, text, frame, summary=None): # Markdown as NAME.md an
 def _unsettle(entry): # of a smoke run: nothing has converged
     return {k: v for k, v in entry.items() if k!='budget'} | dict(converged=False)
 
-def _list_games(out, seeds): # runs with a log
-    return [r for m in LEARNED for s in seeds if (out/'runs'/(r := f'{m}-{s}')/'metrics.jsonl').exists()]
+def _list_games(out, methods, seeds): # runs with a log
+    return [r for m in methods for s in seeds if (out/'runs'/(r := f'{m}-{s}')/'metrics.jsonl').exists()]
 
 def write_report(
     out:str|Path, # folder of a study, with its runs
@@ -422,7 +424,7 @@ def write_report(
     """
     out, began, smoke = Path(out), time.time(), metrics.get('smoke', False)
     if smoke: metrics = metrics | dict(methods={m: list(map(_unsettle, es)) for m, es in metrics['methods'].items()})
-    frame, runs = tidy(metrics), _list_games(out, metrics['config']['seeds'])
+    frame, runs = tidy(metrics), _list_games(out, metrics['methods'], metrics['config']['seeds'])
     title = word_finding(frame, smoke)
     if len(frame):
         with atomic(out/'tradeoff.png') as f: plot_tradeoff(frame, textwrap.fill(title, 75)).savefig(f)

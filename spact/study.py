@@ -25,7 +25,7 @@ from .bank import anonymize_data, check_room, decode_to, read_video
 from .baselines import (LabelOnly, OverPeople, baselines, make_baseline, train_label_only,
                              train_noisy_features)
 from .batches import check_videos
-from .config import ATTACKERS, LEARNED, EngineConfig, GameConfig, Reading, StudyConfig, vary_game
+from .config import ATTACKERS, LEARNED, EngineConfig, GameConfig, Reading, StudyConfig, split_name, vary_game
 from .costs import count_game, count_steps, measure_attack, measure_frames, measure_game
 from .errors import BadInput, VideoError
 from .evaluation import combine_attackers, evaluate_action, evaluate_privacy
@@ -49,6 +49,8 @@ from .unet import make_anonymizer
 from .video import probe_video
 
 # %% ../nbs/62_study.ipynb #20fff884
+def _is_learned(method): return split_name(method)[0] in LEARNED # here, in a game of its own
+
 def open_method(
     run:Path, # folder of the run: f_A of a learned method, decoded videos of a folder
     method:str, # see `StudyConfig`
@@ -65,7 +67,7 @@ def open_method(
         for `anonymize_bank`
     """
     if method=='label_only': return LabelOnly(run/'label.safetensors')
-    if method in LEARNED or method=='model': return load_anonymizer(cfg.model if method=='model' else run)
+    if _is_learned(method) or method=='model': return load_anonymizer(cfg.model if method=='model' else run)
     if method in cfg.others:
         path = Path(cfg.others[method])
         is_videos = path.is_dir() and not (path/'fa.safetensors').exists()
@@ -99,7 +101,7 @@ def _check_study(
     for m in [*['model']*bool(cfg.model), *cfg.others]: open_method(Path(), m, cfg) # refuses what it cannot be
     meta = Engine(EngineConfig(device='meta'))
     with torch.device('meta'):
-        for m in (m for m in cfg.methods if m in LEARNED):
+        for m in (m for m in cfg.methods if _is_learned(m)):
             g = vary_game(cfg.game, m)
             make_game(g, 2, p=torch.zeros(2, 1), engine=meta).fa(torch.empty(2, 3, *cfg.reading.shape))
         for a in make_recipes(cfg.attackers, 'action', cfg.attack).values():
@@ -170,7 +172,7 @@ def _list_cell(
     "List what is attacked for one method and seed."
     def where(p, a):
         if p is OWN: return {}
-        game = dict(game=_name_game(_choose_parts(p, method, cfg))) if method in LEARNED else {}
+        game = dict(game=_name_game(_choose_parts(p, method, cfg))) if _is_learned(method) else {}
         return dict(on=(a.train, a.test)) | game
     return {(n, k): _list_attacks(a.reads, method, seed, cfg, **where(p, a))
             for n, p in chosen.items() for k, a in p.attacks.items()}
@@ -187,8 +189,8 @@ def _list_steps(
     "List all steps of a study, in order: what takes longest begins first."
     steps = []
     for s in cfg.seeds:
-        for m in (m for m in cfg.methods if m in LEARNED): steps += _list_games(chosen, cfg, m, s)
-        for m in sorted(cfg.methods, key=lambda m: m in LEARNED):
+        for m in (m for m in cfg.methods if _is_learned(m)): steps += _list_games(chosen, cfg, m, s)
+        for m in sorted(cfg.methods, key=_is_learned):
             steps += [t for ts in _list_cell(chosen, cfg, m, s).values() for t in ts]
             on = next((t.on for t in reversed(steps) if t.kind=='privacy'), ()) # an audit is of one manifest
             if cfg.audit: steps += [_Step(k, m, s, on=on) for k in ('undo', 'link')]
@@ -324,7 +326,7 @@ def _make_task(
 )->Task: # for `run_tasks`
     "Make a task of a step."
     def name(s): return ' '.join(filter(None, [f'{s.method}-{s.seed}', s.what, s.game]))
-    game = (name(_Step('learn', step.method, step.seed, game=step.game)),) if step.method in LEARNED else ()
+    game = (name(_Step('learn', step.method, step.seed, game=step.game)),) if _is_learned(step.method) else ()
     out, dead = (step.out('').with_name(n).as_posix() for n in (f'{step.what}.json', 'collapse.json'))
     before = needs if step.kind=='learn' else needs+game
     return Task(name(step), out, before, _estimate_cost(step, cfg), partial(_work, step=step, cfg=cfg), dead)
@@ -399,7 +401,9 @@ def _collect_own(folder, p, cfg): # `methods` and `areas` of metrics.json
         methods[m].append(join_results(results[0] if len(results)==2 else None, results[-1], s))
         answers = [a for a in map(_read_answers, files) if a]
         if len(answers)==2: kept[m].append(Answers(*answers))
-    return dict(methods=methods, areas=bootstrap_areas(kept, paired=p.fa.data==p.fb.data))
+    paired = p.fa.data==p.fb.data
+    areas, volumes = (bootstrap_areas(kept, paired=paired, families=f) for f in (False, True))
+    return dict(methods=methods, areas=areas) | (dict(volumes=volumes) if len(volumes)<len(areas)-1 else {})
 
 def _collect_protocols(folder, chosen, cfg): # `protocols` of metrics.json
     found = {n: {k: {m: [] for m in cfg.methods} for k in p.attacks} for n, p in chosen.items()}
@@ -548,7 +552,7 @@ def _begin(folder, wanted, cfg): # refuses a folder of another study; -> a study
 
 # %% ../nbs/62_study.ipynb #a208c247
 def _check_readings(cfg, held): # refuses a data set that is not there, and a game without actions
-    if learned := [m for m in cfg.methods if m in LEARNED and 'own' in held and not held['own'].actions]:
+    if learned := [m for m in cfg.methods if _is_learned(m) and 'own' in held and not held['own'].actions]:
         raise BadInput(f'{held["own"].source}: has no column action, and f_A of {learned[0]} learns to keep it; name '
                        'other methods, or a model that was trained elsewhere')
     names = {k.partition('-without-')[0] for k in held}
@@ -624,7 +628,7 @@ def _find_short(
 def _tell_short(chosen, cfg, lengths): # a line a game; `lengths`: key -> (n_frames of some, of how many, every)
     lines = {}
     for p in chosen.values():
-        for m in (m for m in cfg.methods if m in LEARNED and m not in _ALONE):
+        for m in (m for m in cfg.methods if _is_learned(m) and m not in _ALONE):
             g, key = vary_game(cfg.game, m), next(q for q in reversed(_choose_parts(p, m, cfg)) if q).key
             if key not in lengths: continue
             n, whole, every = lengths[key]
@@ -661,7 +665,7 @@ def _list_shown(steps, held): # what is anonymized: (what made it, data set, spl
     for t in (t for t in steps if t.kind!='learn' and t.method not in ('raw', 'none')):
         q, r = (t.on or (OWN.fa, OWN.fa))[:2]
         parts = [(q.key, 'train'), (q.key, 'val'), (r.key, 'test')]
-        found |= {(t.run if t.method in LEARNED else t.method, *part): t.method for part in parts}
+        found |= {(t.run if _is_learned(t.method) else t.method, *part): t.method for part in parts}
     return {k: v for k, v in found.items() if k[2] in held[k[1]].splits}
 
 def _count_room(steps, cfg, held, frames, folder): # bytes on disk, of what is not there yet
@@ -726,10 +730,10 @@ class _Meter: # what the steps of a study take, in seconds of one worker, measur
         return names(q, 'actions'), names(r or q, 'columns')
 
     def frame(self, method): # f_A's or a baseline's
-        name = vary_game(self.cfg.game, method).fa if method in LEARNED else method
+        name = vary_game(self.cfg.game, method).fa if _is_learned(method) else method
         if name in ('none', 'raw'): return 0.
         if name in baselines: fa = getattr(make_baseline(name), '_hide', make_baseline(name))
-        else: fa = make_anonymizer(name if method in LEARNED else 'small').eval().to(self.device)
+        else: fa = make_anonymizer(name if _is_learned(method) else 'small').eval().to(self.device)
         return self.once(('frame', name), lambda: measure_frames(fa, self.cfg.reading.shape, self.device))
 
 # %% ../nbs/62_study.ipynb #3d17eced
@@ -787,7 +791,7 @@ def _look_at_lengths(chosen, cfg, banks, progress): # of decoded films -> `short
         n = [bs[s].n_frames for s in ('train', 'val') if s in bs]
         if n: lengths[k] = torch.cat(n), sum(map(len, n)), getattr(bs['train'], 'every', 1)
     for p in chosen.values():
-        for m in (m for m in cfg.methods if m in LEARNED and m not in _ALONE):
+        for m in (m for m in cfg.methods if _is_learned(m) and m not in _ALONE):
             for q in filter(None, _choose_parts(p, m, cfg)):
                 still = int(banks[q.key]['train'].n_frames.min())==1 # then S_F takes what there is
                 for s in ('train', 'val') if not still else (): check_videos(banks[q.key][s], vary_game(cfg.game, m))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['hypervolume', 'summarize', 'tabulate_summary', 'explain_marks', 'style_summary', 'tabulate_attributes',
            'tabulate_convergence', 'bootstrap_scores', 'Answers', 'bootstrap_areas', 'tabulate_intervals',
-           'plot_tradeoff']
+           'plot_tradeoff', 'tabulate_curve', 'plot_curve']
 
 # %% ../nbs/55_tradeoff.ipynb #54c2b09f
 from collections.abc import Iterable
@@ -18,6 +18,7 @@ from torch import Tensor
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
+from .config import split_name
 from .core import generator
 from .errors import BadInput
 from .metrics import interval, relative_drop, resamples, weighted_cmap, weighted_f1, weighted_top1
@@ -34,11 +35,14 @@ def hypervolume(
     Returns:
         area dominated by the points, >= 0: 0 for raw video and for a black screen, 1 for the ideal
     """
-    area, covered = 0., 0.
-    for kept, removed in sorted(points, reverse=True): # most useful first: each later one adds what it removes on top
-        area += max(kept, 0.)*max(removed - covered, 0.)
-        covered = max(covered, removed)
-    return area
+    kept, removed = torch.tensor([*map(tuple, points)], dtype=torch.float64).reshape(-1, 2).T
+    return _measure_volumes(kept[:, None], removed[:, None]).item()
+
+def _measure_volumes(kept, removed): # (P,R) of P points in R draws -> (R,)
+    kept, order = kept.clamp(min=0).sort(0, descending=True) # most useful first
+    removed = removed.gather(0, order).clamp(min=0)
+    covered = torch.cat([torch.zeros_like(removed[:1]), removed.cummax(0).values[:-1]])
+    return (kept*(removed-covered).clamp(min=0)).sum(0) # each later one adds what it removes on top
 
 # %% ../nbs/55_tradeoff.ipynb #043af19b
 def _choose(frame): # rows of a method, seed and key: 'top1', 'cmap', 'f1', or a group as 'cmap.object'
@@ -259,6 +263,14 @@ def bootstrap_scores(
     quantities = dict(top1=weighted_top1) if truth.ndim==1 else dict(cmap=weighted_cmap, f1=weighted_f1)
     return {k: list(interval(f(scores, truth, w))) for k, f in quantities.items()}
 
+# %% ../nbs/55_tradeoff.ipynb #0f0eae41
+def _group_methods(methods): # family -> methods that differ in a setting; raw video belongs to none
+    simple, found = dict.fromkeys(('downsample2', 'downsample4', 'blur'), 'coarse'), {}
+    for m in methods:
+        base = split_name(m)[0]
+        if base!='raw': found.setdefault(simple.get(base, base), []).append(m)
+    return found
+
 # %% ../nbs/55_tradeoff.ipynb #3565146a
 class Answers(NamedTuple):
     """The scores that the attackers of one method and seed gave to the test items.
@@ -274,12 +286,14 @@ def _prevalence(truth, w): # (R,K): of what is known
     known = ~truth.isnan()
     return w@truth.to(w).nan_to_num()/(w.sum(1, keepdim=True) if known.all() else w@known.to(w))
 
+# %% ../nbs/55_tradeoff.ipynb #f0503f19
 def bootstrap_areas(
     answers:dict[str,list[Answers]], # method -> one a seed
     baseline:str='raw', # the method that shares are measured against
     paired:bool=True, # actions and attributes are those of the same videos
     n:int=1000, # resamples [S]
-)->dict[str,list]: # method -> [lower, upper] end of its area; {} without the baseline
+    families:bool=False, # of the curves of `tabulate_curve` instead of single methods
+)->dict[str,list]: # method, or family -> [lower, upper] end of its area; {} without the baseline
     """Find 95 % intervals of the hyper-volume, all methods on the same draws.
 
     Parameters:
@@ -287,9 +301,10 @@ def bootstrap_areas(
         baseline: the method that shares are measured against
         paired: actions and attributes are those of the same videos
         n: resamples [S]
+        families: of the curves of `tabulate_curve` instead of single methods
 
     Returns:
-        method -> [lower, upper] end of its area; {} without the baseline
+        method, or family -> [lower, upper] end of its area; {} without the baseline
     """
     if not answers.get(baseline): return {}
     (_, y), (_, p) = answers[baseline][0]
@@ -301,10 +316,13 @@ def bootstrap_areas(
     def both(e): return utility(*e.action, wt), weighted_cmap(*e.privacy, wb)
     def mean_over(es): return [torch.stack(v).mean(0) for v in zip(*map(both, es))]
     raw_t, raw_b = mean_over(answers[baseline])
-    def area(es):
+    def share(es): # kept, removed
         t, b = mean_over(es)
-        return ((t-guess_t)/(raw_t-guess_t)).clamp(min=0) * ((raw_b-b)/(raw_b-guess_b)).clamp(min=0)
-    return {m: list(interval(area(es))) for m, es in answers.items() if es}
+        return (t-guess_t)/(raw_t-guess_t), (raw_b-b)/(raw_b-guess_b)
+    shares = {m: share(es) for m, es in answers.items() if es}
+    groups = _group_methods(shares) if families else {m: [m] for m in shares}
+    areas = {f: _measure_volumes(*map(torch.stack, zip(*(shares[m] for m in ms)))) for f, ms in groups.items()}
+    return {f: list(interval(a)) for f, a in areas.items()}
 
 # %% ../nbs/55_tradeoff.ipynb #8264d629
 def tabulate_intervals(
@@ -402,5 +420,78 @@ def plot_tradeoff(
     close.margins(.12)
     fig.suptitle(title, fontsize=10, x=.02, ha='left')
     fig.legend(*whole.get_legend_handles_labels(), loc='outside right upper', frameon=False, fontsize=8)
+    plt.close(fig)
+    return fig
+
+# %% ../nbs/55_tradeoff.ipynb #60b625c9
+def tabulate_curve(
+    frame:pd.DataFrame, # tidy results, with raw video
+    ends:dict|None=None, # family -> interval of its hyper-volume, `volumes` of metrics.json
+    enough:float=.95, # share of raw video's top-1 that is asked for [S]
+)->pd.DataFrame: # of words: a row a family, that of the largest hyper-volume first
+    """Compare families of methods: how far each comes with any of its settings.
+
+    Parameters:
+        frame: tidy results, with raw video
+        ends: family -> interval of its hyper-volume, `volumes` of metrics.json
+        enough: share of raw video's top-1 that is asked for [S]
+
+    Returns:
+        of words: a row a family, that of the largest hyper-volume first
+    """
+    table = summarize(frame)
+    table = table[table.n>0]
+    if not ('raw' in table.index and _is_acted(table)):
+        raise BadInput('a curve needs raw video, and the action attacked')
+    rows = []
+    for family, ms in _group_methods(table.index).items():
+        own, (low, high) = table.loc[ms], (ends or {}).get(family, (math.nan, math.nan))
+        volume, fine = hypervolume(own[['kept', 'removed']].to_numpy(float)), own[own.top1>=enough*table.top1['raw']]
+        best = fine.cmap.astype(float).idxmin() if len(fine) else None
+        said = ('–',)*3 if best is None else (best, *_word_point(table.loc[best]))
+        rows.append((volume, [family, len(own), f'{volume:.2f}' + f' [{low:.2f}, {high:.2f}]'*(low==low), *said]))
+    heads = ['family', 'points', 'hyper-volume ↑', f'best with {100*enough:.0f} % of raw top-1', 'top-1 ↑', 'cMAP ↓']
+    return pd.DataFrame([r for _, r in sorted(rows, key=lambda r: -r[0])], columns=heads)
+
+def _word_point(r): # of `summarize`
+    return [f'{"≥ "*(k in r.bounds)}{_with_spread(r[k], r[f"{k}_std"])}' for k in ('top1', 'cmap')]
+
+# %% ../nbs/55_tradeoff.ipynb #a5c20047
+def plot_curve(
+    frame:pd.DataFrame, # tidy results, with raw video
+    title:str='up and to the left is better', # what the reader should see
+    enough:float=.95, # share of raw video's top-1, drawn as a line [S]
+)->Figure: # one panel: a colour a family, a line along its Pareto front, bounds hollow
+    """Draw the curve of each family.
+
+    Parameters:
+        frame: tidy results, with raw video
+        title: what the reader should see
+        enough: share of raw video's top-1, drawn as a line [S]
+
+    Returns:
+        one panel: a colour a family, a line along its Pareto front, bounds hollow
+    """
+    import seaborn as sns
+    table = summarize(frame)
+    table = table[table.n>0]
+    fig, ax = plt.subplots(figsize=(7, 4), dpi=80, layout='constrained')
+    groups = {'raw': ['raw'], **_group_methods(table.index)}
+    colors = sns.color_palette('tab10' if len(groups)<11 else 'husl', len(groups))
+    for (family, ms), color in zip(groups.items(), colors):
+        own = table.loc[ms, ['cmap', 'top1']].astype(float)*100
+        own['bound'] = [bool({'cmap', 'top1'} & {*b}) for b in table.bounds[ms]]
+        best = own.sort_values(['cmap', 'top1'], ascending=[True, False])
+        best = best[best.top1>best.top1.cummax().shift(fill_value=-1)] # less leak, or more action
+        ax.plot(best.cmap, best.top1, color=color, lw=1, drawstyle='steps-post', alpha=.6)
+        sns.scatterplot(own, x='cmap', y='top1', color=color, s=40, ax=ax, label=f'{family} ({len(own)})', linewidth=0)
+        sns.scatterplot(own[own.bound], x='cmap', y='top1', color='white', s=14, ax=ax, zorder=4, linewidth=0)
+    for draw, at, style, said in ((ax.axvline, table.cmap_chance.mean(), ':', 'chance'),
+                                  (ax.axhline, enough*table.top1['raw'], '--', f'{enough:.0%} of raw top-1')):
+        draw(100*at, ls=style, lw=1.2, color='.4', label=said)
+    ax.set(title=title, xlabel='← leaks less    privacy cMAP (%)', ylabel='action top-1 (%)    recognizes more →')
+    fig.legend(*ax.get_legend_handles_labels(), loc='outside right upper', frameon=False, fontsize=8)
+    ax.get_legend().remove()
+    sns.despine(ax=ax)
     plt.close(fig)
     return fig
