@@ -297,7 +297,8 @@ def _lacks_memory(error): # numpy, torch on a processor and torch on a GPU say i
     return isinstance(error, MemoryError) or any(s in str(error) for s in said)
 
 def _go_on(tokens): # the command that goes on with what Ctrl-C stopped
-    if not {'demo', 'train', 'evaluate', 'audit', 'curve', 'table', 'figure', 'protocol'} & set(tokens[:1]): return 'stopped'
+    long = 'demo', 'train', 'evaluate', 'audit', 'curve', 'table', 'figure', 'protocol'
+    if not {*long} & {*tokens[:1]}: return 'stopped'
     return f'stopped; go on with: {shlex.join(["spact", *(t for t in tokens if t!="--resume"), "--resume"])}'
 
 # %% ../nbs/90_cli.ipynb #77ebceb1

@@ -447,7 +447,7 @@ def mean_score(
     reads:str, # 'privacy', 'action', 'link', 'undo' or 'flicker'
     quantity:str, # such as 'cmap' or 'psnr'
     **where, # more columns that a row must have
-)->pd.Series: # `value`, `chance`, `low`, `high`, and `text`: such as 87.0 [85.1, 88.9]
+)->pd.Series: # `value`, `chance`, `low`, `high`, `text`, such as 87.0 [85.1, 88.9], and `bound`, with ≥ where it is one
     """Find a score of an audit, mean over seeds.
 
     Parameters:
@@ -458,14 +458,15 @@ def mean_score(
         where: more columns that a row must have
 
     Returns:
-        `value`, `chance`, `low`, `high`, and `text`: such as 87.0 [85.1, 88.9]
+        `value`, `chance`, `low`, `high`, `text`, such as 87.0 [85.1, 88.9], and `bound`, with ≥ where it is one
     """
     rows = frame[(frame.method==method) & (frame.reads==reads) & (frame.quantity==quantity)]
     for k, v in where.items(): rows = rows[rows[k]==v]
     s = rows[['value', 'chance', 'low', 'high']].mean()
     scale, digits = dict(psnr=(1, 1), ssim=(1, 2)).get(quantity, (100, 1))
     v, lo, hi = (f'{scale*x:.{digits}f}' for x in (s.value, s.low, s.high))
-    return pd.concat([s, pd.Series(dict(text=v if math.isnan(s.low) else f'{v} [{lo}, {hi}]'))])
+    text = v if math.isnan(s.low) else f'{v} [{lo}, {hi}]'
+    return pd.concat([s, pd.Series(dict(text=text, bound='≥ '*(not rows.converged.all())+text))])
 
 # %% ../nbs/64_report.ipynb #06606be4
 _LEAK = dict(reads='privacy', quantity='cmap', attacker='strongest')
@@ -504,11 +505,8 @@ def tabulate_ranking(
     methods, metric = rank_methods(frame), _find_metric(frame)
     act = f'action, {dict(top1="top-1", cmap="cMAP").get(metric)}'
     columns = _COLUMNS | ({act: dict(reads='action', quantity=metric)} if metric else {})
-    found = {name: [mean_score(frame, m, **c).text for m in methods] for name, c in columns.items()}
+    found = {name: [mean_score(frame, m, **c).bound for m in methods] for name, c in columns.items()}
     table = pd.DataFrame(found, index=methods)
-    for m in methods:
-        open_ = not frame[(frame.method==m) & (frame.attacker=='strongest')].converged.all()
-        table.loc[m, 'attributes, cMAP'] = '≥ '*open_ + table.loc[m, 'attributes, cMAP']
     if 'flicker' in set(frame.reads): # pictures do not
         table.insert(4, 'flicker', [f'{mean_score(frame, m, "flicker", "still").value:.1f}' for m in methods])
     chance = {name: mean_score(frame, methods[0], **c).chance for name, c in columns.items()}
@@ -569,7 +567,7 @@ def _tabulate_undone(frame, methods):
     found = {}
     for k, name in names.items():
         for when, label in dict(before='shared', after='restored').items():
-            found[f'{name}, {label}'] = [mean_score(frame, m, 'undo', k, group=when).text for m in methods]
+            found[f'{name}, {label}'] = [mean_score(frame, m, 'undo', k, group=when).bound for m in methods]
     return pd.DataFrame(found, index=methods).rename_axis('shared as').reset_index()
 
 # %% ../nbs/64_report.ipynb #339ad8c8

@@ -371,7 +371,8 @@ def _find_strongest(
     result['budget'] = result['budget'] | dict(converged=result['budget']['converged'] or settled)
     def sum_up(r):
         b = r['budget']
-        return dict(val=max(b['half'], b['full']), test=r.get('top1', r.get('cmap')), converged=b['converged'])
+        found = dict(val=max(b['half'], b['full']), test=r.get('top1', r.get('cmap')), converged=b['converged'])
+        return found | (dict(named=r['identity']['named']) if r.get('identity') else {})
     if named := {t.attacker: r['identity'] for t, r in found.items() if r.get('identity')}:
         name = max(named, key=lambda a: named[a]['val']) # who it is may be read best by another attacker
         result['identity'] = named[name] | dict(attacker=name)

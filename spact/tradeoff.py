@@ -443,11 +443,13 @@ def tabulate_curve(
     table = table[table.n>0]
     if not ('raw' in table.index and _is_acted(table)):
         raise BadInput('a curve needs raw video, and the action attacked')
-    rows = []
+    rows, seen = [], _choose(frame) # on validation videos, where there were any
+    seen = seen.assign(full=seen.full.fillna(seen.value)).pivot_table('full', 'method', 'key', observed=True)
     for family, ms in _group_methods(table.index).items():
         own, (low, high) = table.loc[ms], (ends or {}).get(family, (math.nan, math.nan))
-        volume, fine = hypervolume(own[['kept', 'removed']].to_numpy(float)), own[own.top1>=enough*table.top1['raw']]
-        best = fine.cmap.astype(float).idxmin() if len(fine) else None
+        volume, fine = hypervolume(own[['kept', 'removed']].to_numpy(float)), seen.loc[ms]
+        fine = fine[fine.top1>=enough*seen.top1['raw']]
+        best = fine.cmap.idxmin() if len(fine) else None
         said = ('–',)*3 if best is None else (best, *_word_point(table.loc[best]))
         rows.append((volume, [family, len(own), f'{volume:.2f}' + f' [{low:.2f}, {high:.2f}]'*(low==low), *said]))
     heads = ['family', 'points', 'hyper-volume ↑', f'best with {100*enough:.0f} % of raw top-1', 'top-1 ↑', 'cMAP ↓']
