@@ -749,7 +749,9 @@ def _unroll(methods): # 'motion+levels=3:5' stands for two
         base, settings = split_name(m)
         every = [[f'+{k}={v}' for v in text.split(':')] for k, text in settings.items()]
         return [base+''.join(p) for p in product(*every)]
-    return methods if isinstance(methods, str) else tuple(one for m in methods for one in each(m))
+    is_list = isinstance(methods, (list, tuple)) and all(isinstance(m, str) for m in methods)
+    if not is_list: return methods # refused after this
+    return tuple(one for m in methods for one in each(m))
 
 # %% ../nbs/01_config.ipynb #6cbf4897
 @settings
