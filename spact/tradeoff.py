@@ -451,9 +451,12 @@ def tabulate_curve(
         fine = fine[fine.top1>=enough*seen.top1['raw']]
         best = fine.cmap.idxmin() if len(fine) else None
         said = ('–',)*3 if best is None else (best, *_word_point(table.loc[best]))
-        rows.append((volume, [family, len(own), f'{volume:.2f}' + f' [{low:.2f}, {high:.2f}]'*(low==low), *said]))
+        rows.append((volume, [family, len(own), _word_volume(volume, low, high), *said]))
     heads = ['family', 'points', 'hyper-volume ↑', f'best with {100*enough:.0f} % of raw top-1', 'top-1 ↑', 'cMAP ↓']
-    return pd.DataFrame([r for _, r in sorted(rows, key=lambda r: -r[0])], columns=heads)
+    return pd.DataFrame([r for _, r in sorted(rows, key=lambda r: (math.isnan(r[0]), -r[0]))], columns=heads)
+
+def _word_volume(volume, low, high): # – where raw video itself is at chance
+    return '–' if math.isnan(volume) else f'{volume:.2f}' + f' [{low:.2f}, {high:.2f}]'*(not math.isnan(low+high))
 
 def _word_point(r): # of `summarize`
     return [f'{"≥ "*(k in r.bounds)}{_with_spread(r[k], r[f"{k}_std"])}' for k in ('top1', 'cmap')]
