@@ -16,11 +16,11 @@ import pytest
 import torch
 
 pytest.importorskip('resource', reason='processor time of programs, as Unix counts it')
-from benchmarks import films, game, gaps, losses, race, rates, reading, run, steps, uses
+from benchmarks import films, game, gaps, losses, race, rates, reading, run, steps, undoing, uses
 from benchmarks.__main__ import main
 from spact.attackers import attack_action
 from spact.bank import Data
-from spact.config import AttackConfig, EngineConfig, GameConfig
+from spact.config import AttackConfig, EngineConfig, GameConfig, StudyConfig
 from spact.core import generator
 from spact.errors import BadInput, SpactError
 from spact.game import Engine
@@ -254,6 +254,32 @@ def test_label_only():
     assert all(c.numpy().tobytes() in clips for c in shown.test.bank.frames.split(8))
     found = uses.evaluate_movement(data, 0, cfg)
     assert set(found['r2']) == {'tempo', 'phase', 'amplitude'} and found['full'] <= 1
+
+
+def test_undoing(tmp_path, monkeypatch):
+    "Decoders begin at what is shared, learn from so many pairs and no more, and what is held is not learned again"
+    split = draw_split(24, t=8)
+    data, cfg = Data(split, split, split, ACTIONS, [], {}), AttackConfig.tiny(steps_b=6)
+    dim = split.bank.map(lambda im: .25+.1*im)
+    net, clip = undoing.ClipUndo(dim, split.bank), split.bank.take(torch.arange(2), torch.arange(8).expand(2, -1))
+    back = net(dim.take(torch.arange(2), torch.arange(8).expand(2, -1)))
+    assert (back-clip).abs().mean() < .05 # faint, but all is there
+    assert undoing.restore(net, dim).frames.shape == split.bank.frames.shape
+    seen = undoing.make_judges(data, cfg)[0](split.bank)
+    assert seen['psnr']['mean'] > 55 and set(seen) == {'psnr', 'read', 'linked'}
+    monkeypatch.setattr(undoing, 'show', lambda *a: data._replace(**{s: split._replace(bank=dim)
+                                                                     for s in ('train', 'val', 'test')}))
+    monkeypatch.setattr(undoing, 'load_data', lambda *a: data)
+    monkeypatch.setattr(undoing, 'load_study', lambda *a: StudyConfig(attack=cfg))
+    curve = (8, 'frame'), (24, 'clip'), (24, 'features')
+    found = undoing.run_undoing(tmp_path, ('dim',), tmp_path/'undoing.json', curve=curve, progress=False)
+    rows = found['rows']['dim']
+    assert [(r['pairs'], r['how']) for r in rows] == [(0, 'none'), *curve]
+    assert all(r['psnr']['mean'] > rows[0]['psnr']['mean']+5 for r in rows[1:])
+    assert rows[3]['psnr'] != rows[1]['psnr'] and len(undoing.tabulate_undoing(found)) == 5
+    monkeypatch.setattr(undoing, 'undo', None)
+    again = undoing.run_undoing(tmp_path, ('dim',), tmp_path/'undoing.json', curve=curve, progress=False)
+    assert again['rows']['dim'] == rows
 
 
 # --- the distance of a pair's frames ----------------------------------------------------------------------------------
