@@ -185,7 +185,8 @@ def split_name(
 FRONTS = { # name -> its settings, see `spact.motion.Motion`
     'motion': dict(lag=.08, camera=True, gray=True, blur=.03, levels=3, dead=.05, grid=64, part='all'),
     'difference': dict(lag=.08, camera=False, gray=False, blur=0., levels=0, dead=.05, grid=0, part='all'),
-    'coarse': dict(grid=8, blur=0., levels=0, gray=False)} # knows no time, see `spact.motion`
+    'coarse': dict(grid=8, blur=0., levels=0, gray=False), # knows no time, see `spact.motion`
+    'afd': dict(camera=True, blur=.02, grid=64)} # noise that moves as the video does, see `spact.motion`
 
 def read_front(
     name:str, # of `FRONTS`, and settings that differ, such as 'motion+levels=5+blur=.05'

@@ -330,7 +330,7 @@ def _runs(frame, asked): # tidy results, a key of `_ASKED` -> a row a run and pr
 METHODS = { # key -> name for people
     'raw': 'raw video', 'downsample2': 'downsampled, half', 'downsample4': 'downsampled, quarter', 'blur': 'blur',
     'black': 'people blacked out', 'blur_strong': 'people blurred', 'blur_weak': 'people blurred a little',
-    'difference': 'frame differences', 'motion': 'motion front', 'coarse': 'fewer cells',
+    'difference': 'frame differences', 'motion': 'motion front', 'coarse': 'fewer cells', 'afd': 'carried noise',
     'spact': 'SPAct', 'frozen': 'SPAct, f_B frozen',
     'fa_only': 'f_A without f_B', 'none': 'no f_A', 'noisy': 'noisy features', 'spact_stills': 'SPAct, f_B on stills',
     'spatio_temporal': 'SPAct, f_B on clips', 'far': 'SPAct, far pairs', 'far16': 'SPAct, far pairs of a short clip',

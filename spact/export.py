@@ -18,7 +18,7 @@ from .core import generator
 from .errors import BadInput, SpactError
 from .files import atomic
 from .models import Model, get_stem
-from .motion import AfterFront, Front
+from .motion import AfterFront, Front, Motion
 
 # %% ../nbs/75_export.ipynb #202eb914
 def _fold_batchnorm(fa): # a copy of a UNet in which every BatchNorm is part of the convolution before it
@@ -227,6 +227,8 @@ def export_model(
         if f not in EXPORT_FORMATS: raise BadInput(f'format: expected one of {", ".join(EXPORT_FORMATS)}, got {f!r}')
     stem, how = get_stem(model), [EXPORT_FORMATS[f] for f in formats]
     if isinstance(model.fa, Front):
+        if not isinstance(getattr(model.fa, 'front', model.fa), Motion):
+            raise BadInput(f'{model.name}: is written in no other format; of the fronts, motion and difference are')
         if list(formats)!=['onnx']: raise BadInput(f'{model.name}: a front is written as ONNX only; use --onnx')
         how = [('.onnx', partial(_write_front, shape=shape or (model.size or 64,)*2))]
     elif shape: raise BadInput(f'shape: {model.name} takes frames of any size')

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2.functional import gaussian_blur, resize
 from .bank import Bank
 from .config import read_front, split_name
+from .core import generator
 from .errors import BadInput
 
 # %% ../nbs/24_motion.ipynb #ec3913e6
@@ -76,6 +77,12 @@ def _estimate_camera(
 
 # %% ../nbs/24_motion.ipynb #9b9b315f
 _LUMA = .299, .587, .114 # red, green and blue, by BT.601
+
+def _reduce(im, grid, gray, blur): # frames (n,3,H,W) -> (n,1 or 3,h,w): at most `grid` cells along the shorter side
+    k = grid/min(im.shape[-2:])
+    if 0<k<1: im = resize(im, [round(k*n) for n in im.shape[-2:]], antialias=True)
+    if gray: im = (im*im.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+    return _blur(im, blur)
 
 def _quantize(d, levels, dead): # differences in [-1,1] -> [0,1], where .5 is none; 0 levels: all
     if not levels: return .5+d/2
@@ -170,6 +177,51 @@ class _Coarse(Front): # frames in fewer cells and fewer shades: a stateless fron
         if levels: out = (out*(levels-1)).round()/(levels-1)
         return F.interpolate(out, im.shape[-2:], mode='nearest').clamp(0, 1)
 
+# %% ../nbs/24_motion.ipynb #e18f2fc2
+def _fetch(im, flow, mode='bilinear'): # (1 or n,C,h,w) -> (n,C,h,w): each pixel from where the flow (n,2,h,w) points
+    (h, w), (x, y) = im.shape[-2:], _list_places(im)
+    at = torch.stack([(x+flow[:, 0])*min(h, w)/w, (y+flow[:, 1])*min(h, w)/h], -1)
+    return F.grid_sample(im.expand(len(flow), -1, -1, -1), at, mode, 'reflection', align_corners=False)
+
+def _estimate_flow(a, b, steps=5, around=.04, ridge=.5): # grey (n,1,h,w) -> (n,2,h,w), see `_list_places`
+    flow = a.new_zeros(len(a), 2, *a.shape[-2:])
+    for _ in range(steps):
+        moved = _fetch(b, flow)
+        r, (gx, gy) = a-moved, _slope((a+moved)/2)
+        terms = torch.cat([gx*gx, gx*gy, gy*gy, gx*r, gy*r], 1)
+        xx, xy, yy, xr, yr = _blur(terms, around).split(1, 1)
+        xx, yy = xx+ridge, yy+ridge
+        flow = flow + torch.cat([yy*xr-xy*yr, xx*yr-xy*xr], 1)/(xx*yy-xy*xy)
+    return flow
+
+# %% ../nbs/24_motion.ipynb #f21ac3ef
+class _Carried(Front): # noise that moves as the pixels of a video do (AFD); each video begun has other noise
+    def __init__(self, camera=True, blur=.02, grid=64): # as of `Motion`
+        super().__init__()
+        if not (0<=blur<=.5 and grid>=0):
+            raise BadInput(f'expected 0 <= blur <= 0.5, got {blur}, and grid >= 0, got {grid}')
+        self.config, self.begun = dict(camera=camera, blur=blur, grid=grid), 0
+
+    def extra_repr(self): return ', '.join(f'{k}={v}' for k, v in self.config.items())
+
+    def start(self, fps=None):
+        self.begun += 1
+        g, past, way, noise = generator('afd', self.begun), None, None, None
+        def step(im):
+            nonlocal past, way, noise
+            now = _reduce(im, self.config['grid'], True, self.config['blur'])
+            if past is None:
+                past, way = now[:1], torch.zeros(1, 2, *now.shape[-2:], device=im.device)
+                noise = torch.rand(1, 1, *now.shape[-2:], generator=g).to(im.device)
+            then, past, ways = torch.cat([past, now[:-1]]), now[-1:], []
+            if self.config['camera']: then = _warp(then, _estimate_camera(now, then))[0]
+            for f in _estimate_flow(now, then).split(1):
+                way = f + _fetch(way, f)
+                ways.append(way)
+            seen = _fetch(noise, torch.cat(ways), 'nearest')
+            return F.interpolate(seen, im.shape[-2:], mode='nearest').expand(-1, 3, -1, -1)
+        return step
+
 # %% ../nbs/24_motion.ipynb #ec15cbf6
 def _check_motion(c): # settings of `Motion`
     if c['levels'] and (c['levels']<3 or c['levels']%2==0):
@@ -229,10 +281,7 @@ class Motion(Front):
         Returns:
             (n,1 or 3,h,w): small, grey and blurred, as they are remembered
         """
-        k = self.grid/min(im.shape[-2:])
-        if 0<k<1: im = resize(im, [round(k*n) for n in im.shape[-2:]], antialias=True)
-        if self.gray: im = (im*im.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
-        return _blur(im, self.blur)
+        return _reduce(im, self.grid, self.gray, self.blur)
 
 # %% ../nbs/24_motion.ipynb #d99b51bd
 @patch
@@ -289,7 +338,7 @@ def make_front(
     Returns:
         ready to use
     """
-    return (_Coarse if split_name(name)[0]=='coarse' else Motion)(**read_front(name))
+    return dict(coarse=_Coarse, afd=_Carried).get(split_name(name)[0], Motion)(**read_front(name))
 
 # %% ../nbs/24_motion.ipynb #fed7c07e
 class AfterFront(Front):
