@@ -227,7 +227,8 @@ def export_model(
         if f not in EXPORT_FORMATS: raise BadInput(f'format: expected one of {", ".join(EXPORT_FORMATS)}, got {f!r}')
     stem, how = get_stem(model), [EXPORT_FORMATS[f] for f in formats]
     if isinstance(model.fa, Front):
-        if not isinstance(getattr(model.fa, 'front', model.fa), Motion):
+        front = getattr(model.fa, 'front', model.fa)
+        if not isinstance(front, Motion) or front.part=='steady':
             raise BadInput(f'{model.name}: is written in no other format; of the fronts, motion and difference are')
         if list(formats)!=['onnx']: raise BadInput(f'{model.name}: a front is written as ONNX only; use --onnx')
         how = [('.onnx', partial(_write_front, shape=shape or (model.size or 64,)*2))]

@@ -107,6 +107,14 @@ def _center(out, at, spread, to=.2): # what moves, at one place and of one size
     from_ = torch.cat([(cx+x*sx/to)*min(h, w)/w, (cy+y*sy/to)*min(h, w)/h], 1).permute(0, 2, 3, 1)
     return .5+F.grid_sample(out-.5, from_, mode='nearest', align_corners=False)
 
+def _center_all(out, before): # as `_center`, by all that has moved so far: `before` (5,), sums of earlier frames
+    at, spread, share = (v.flatten(1) for v in _measure_figure(out))
+    sums = before + (share*torch.cat([torch.ones_like(share), at, spread**2+at**2], 1)).cumsum(0)
+    total, mean, square = (sums+1e-6*sums.new_tensor([1, 0, 0, .1, .1])).split([1, 2, 2], 1)
+    at = mean/total
+    spread = (square/total-at**2).clamp(min=1e-6).sqrt()
+    return _center(out, at[..., None, None], spread[..., None, None]), sums[-1]
+
 _PARTS = dict(
     place=lambda out, at, spread, share: _draw_ellipse(out, at, torch.full_like(at, .2)),
     stature=lambda out, at, spread, share: _draw_ellipse(out, torch.zeros_like(at), 2*spread),
@@ -229,8 +237,8 @@ def _check_motion(c): # settings of `Motion`
     if not (0<c['dead']<=1 and c['lag']>0 and 0<=c['blur']<=.5 and c['grid']>=0):
         raise BadInput('expected 0 < dead <= 1, lag > 0, 0 <= blur <= 0.5 and grid >= 0, '
                        'got dead {dead}, lag {lag}, blur {blur} and grid {grid}'.format(**c))
-    if c['part'] not in ('all', *_PARTS):
-        raise BadInput(f'part must be all, {", ".join(_PARTS)}, got {c["part"]!r}')
+    if c['part'] not in (parts := ('all', *_PARTS, 'steady')):
+        raise BadInput(f'part must be {", ".join(parts)}, got {c["part"]!r}')
 
 # %% ../nbs/24_motion.ipynb #e171664c
 class Motion(Front):
@@ -244,7 +252,7 @@ class Motion(Front):
         levels: values of a pixel, odd; 0: all of a byte [S]
         dead: difference from which a level differs from grey; the step of the others too [S]
         grid: cells of the shorter side at which it works, at most; 0: the frame's own pixels [S]
-        part: or only 'place', 'stature', 'tempo' or 'shape' of what moves, see below
+        part: or only 'place', 'stature', 'tempo', 'shape' or 'steady' of what moves, see above
     """
     def __init__(self,
         lag:float=.08, # s from a frame to the one it is compared with [S]: one frame at 12 a second, two at 25
@@ -254,7 +262,7 @@ class Motion(Front):
         levels:int=3, # values of a pixel, odd; 0: all of a byte [S]
         dead:float=.05, # difference from which a level differs from grey; the step of the others too [S]
         grid:int=64, # cells of the shorter side at which it works, at most; 0: the frame's own pixels [S]
-        part:str='all', # or only 'place', 'stature', 'tempo' or 'shape' of what moves, see below
+        part:str='all', # or only 'place', 'stature', 'tempo', 'shape' or 'steady' of what moves, see above
     ):
         super().__init__()
         self.config = dict(lag=lag, camera=camera, gray=gray, blur=blur, levels=levels, dead=dead, grid=grid, part=part)
@@ -302,7 +310,7 @@ def advance(self:Motion,
     now, then, inside = seen[l:], seen[:n], 1.
     if self.camera: then, inside = _warp(then, _estimate_camera(now, then))
     out = _quantize((now-then)*inside, self.levels, self.dead)
-    if self.part!='all': out = _PARTS[self.part](out, *_measure_figure(out))
+    if self.part in _PARTS: out = _PARTS[self.part](out, *_measure_figure(out))
     if out.shape[-2:]!=im.shape[-2:]: out = F.interpolate(out, im.shape[-2:], mode='bilinear', align_corners=False)
     return out.clamp(0, 1).expand(-1, 3, -1, -1), seen[n:]
 
@@ -319,11 +327,12 @@ def start(self:Motion,
     Returns:
         see `Front`
     """
-    n, past = max(1, round(self.lag*fps)) if fps else 1, None
+    n, past, sums = max(1, round(self.lag*fps)) if fps else 1, None, None
     def step(im):
-        nonlocal past
-        if past is None: past = self.look(im[:1]).expand(n, -1, -1, -1)
+        nonlocal past, sums
+        if past is None: past, sums = self.look(im[:1]).expand(n, -1, -1, -1), im.new_zeros(5)
         out, past = self.advance(im, past)
+        if self.part=='steady': out, sums = _center_all(out, sums)
         return out
     return step
 
