@@ -229,7 +229,7 @@ def export_model(
     if isinstance(model.fa, Front):
         front = getattr(model.fa, 'front', model.fa)
         if not isinstance(front, Motion) or front.part=='steady':
-            raise BadInput(f'{model.name}: has no other format; of the fronts, motion and difference have one, not steady')
+            raise BadInput(f'{model.name}: has no other format; the fronts motion and difference have one, not steady')
         if list(formats)!=['onnx']: raise BadInput(f'{model.name}: a front is written as ONNX only; use --onnx')
         how = [('.onnx', partial(_write_front, shape=shape or (model.size or 64,)*2))]
     elif shape: raise BadInput(f'shape: {model.name} takes frames of any size')
