@@ -199,7 +199,8 @@ def page(chromium, address):
     assert bad == []
 
 
-LOOK = '''() => {
+LOOK = '''async () => {
+  await new Promise(seen => requestAnimationFrame(() => requestAnimationFrame(seen))); // a resize has been heard of
   const name = e => (e.className || e.tagName) + ': ' + e.textContent.trim().slice(0, 40);
   const cut = [...document.querySelectorAll('article pre, article table')]
     .filter(e => !e.closest('.scrolls, .spact-explorer') && e.scrollWidth > e.clientWidth + 2).map(name);
