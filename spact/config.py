@@ -225,6 +225,7 @@ class _Players:
     combine:Literal['mean','strongest']='mean' # what f_A faces where there are several f_B [S]
     weights_t:Literal['none','kinetics']='none' # f_T's first weights: random [S] or pretrained
     weights_b:Literal['none','imagenet','kinetics']='none' # f_B's: random [S] or pretrained ('kinetics' for clips)
+    standardize_b:bool=False # f_B sees each frame or clip at mean 0 and deviation 1 [S]; False [R]
 
 # %% ../nbs/01_config.ipynb #19753458
 @settings
@@ -249,6 +250,7 @@ class _Losses(_Views):
     queue:_Count=384 # keys that MoCo remembers [S]; 65536 in MoCo
     momentum:Annotated[float, Field(ge=0, lt=1)]=.99 # what an update leaves of MoCo's slow encoder [S]; .999 in MoCo
     omega:_Amount=1. # weight of L_B in Eq. 9 [R]; in (0,1) in the paper
+    ascend:Literal['loss','entropy']='loss' # what f_A raises: L_B [P], or the entropy of f_B's guess (Wu et al.)
     weigh_b:Literal['mean','ntxent']='mean' # supervised L_B: mean over attributes [S], or weighed like NT-Xent [S]
 
 # %% ../nbs/01_config.ipynb #1975345c
@@ -314,6 +316,8 @@ def _check_game(cfg): # what two choices demand of each other
     if is_shared and cfg.updates_b not in (0, cfg.updates_t):
         either = f"updates_t, {cfg.updates_t}, or 0 where views are 'shared'"
         raise ValueError(f'updates_b must be {either}, got {cfg.updates_b}')
+    if cfg.ascend=='entropy' and cfg.objective not in ('ntxent', 'supervised'):
+        raise ValueError(f"ascend 'entropy' is for the objectives ntxent and supervised, got {cfg.objective!r}")
     if cfg.objective=='moco' and cfg.queue<cfg.pairs:
         raise ValueError(f'queue must hold a batch, at least pairs={cfg.pairs}, got {cfg.queue}')
     return cfg
@@ -329,6 +333,7 @@ _PAPER_PLAYERS = { # field -> (value, source, why)
     'combine': ('mean', 'S', 'plays no part where there is one f_B'),
     'weights_t': ('none', 'R', 'pretrained weights are an option there, and off'),
     'weights_b': ('none', 'R', 'the line that would load a pretrained trunk is commented out'),
+    'standardize_b': (False, 'R', "frames as f_A's sigmoid leaves them"),
     'objective': ('ntxent', 'P', 'Eq. 5'),
     'views': ('frames', 'P', 'Secs. 3.2.2 and 5.5: two frames of a video; 64 frames apart fit into no clip of 16'),
     'n_frames': (16, 'R', 'frames of a clip'),
@@ -348,6 +353,7 @@ _PAPER_TURNS = { # field -> (value, source, why)
     'queue': (4096, 'S', 'fewer than the training videos, or a video is a negative of itself'),
     'momentum': (.999, 'S', "MoCo's own"),
     'omega': (1., 'R', 'a factor of 1 on L_T; the paper gives the range (0,1) and no value'),
+    'ascend': ('loss', 'P', 'Eq. 9'),
     'weigh_b': ('ntxent', 'S', 'a mean over 1,926 attributes would weigh 0.17 nats against 13.8'),
     'steps': (22_500, 'R', '300 epochs of 75 updates of f_A each'),
     'norm_t': ('running', 'R', 'f_T is in evaluation mode in step A'),
@@ -394,6 +400,7 @@ class GameConfig(_Starts):
         combine: what f_A faces where there are several f_B [S]
         weights_t: f_T's first weights: random [S] or pretrained
         weights_b: f_B's: random [S] or pretrained ('kinetics' for clips)
+        standardize_b: f_B sees each frame or clip at mean 0 and deviation 1 [S]; False [R]
         objective: L_B [P]; 'supervised' needs private attributes
         views: what f_B compares [S]; 'shared' [P], 'augment' [R]
         n_frames: frames of an action clip [S]; 16 [R]
@@ -410,6 +417,7 @@ class GameConfig(_Starts):
         queue: keys that MoCo remembers [S]; 65536 in MoCo
         momentum: what an update leaves of MoCo's slow encoder [S]; .999 in MoCo
         omega: weight of L_B in Eq. 9 [R]; in (0,1) in the paper
+        ascend: what f_A raises: L_B [P], or the entropy of f_B's guess (Wu et al.)
         weigh_b: supervised L_B: mean over attributes [S], or weighed like NT-Xent [S]
         steps: updates of f_A [S]
         norm_t: statistics of f_T's BatchNorm in step A [R]; or 'batch'

@@ -176,7 +176,7 @@ def make_adversary(
     Returns:
         f_B and its objective; a ModuleList and an `Ensemble` where there are several
     """
-    p, kw = check_private(cfg, p), dict(clips=cfg.takes_clips, weights=cfg.weights_b)
+    p, kw = check_private(cfg, p), dict(clips=cfg.takes_clips, weights=cfg.weights_b, standardize=cfg.standardize_b)
     def one(name):
         if cfg.objective=='rotnet': return engine.wrap(channels_last(make_attribute_net(name, 4, **kw))), RotNet()
         if p is not None: # supervised

@@ -62,25 +62,26 @@ def step_a(
     game:Game, # f_A learns; f_T, f_B and its objective stay bitwise as they are
     clips:tuple[Tensor,Tensor], # x (B,3,T,H,W) in [0,1] and y (B,)
     views:Views|Moments|None, # for f_B, see `draw_batch`; None: f_B takes no part
-    cfg:GameConfig, # `omega`, `norm_t`, `norm_b`, `rounded`
-)->Losses: # before the update
+    cfg:GameConfig, # `omega`, `ascend`, `norm_t`, `norm_b`, `rounded`
+)->Losses: # before the update; `lb` is what f_A ascends
     """Take step A: f_A keeps the action and hides the video (Eq. 9).
 
     Parameters:
         game: f_A learns; f_T, f_B and its objective stay bitwise as they are
         clips: x (B,3,T,H,W) in [0,1] and y (B,)
         views: for f_B, see `draw_batch`; None: f_B takes no part
-        cfg: `omega`, `norm_t`, `norm_b`, `rounded`
+        cfg: `omega`, `ascend`, `norm_t`, `norm_b`, `rounded`
 
     Returns:
-        before the update
+        before the update; `lb` is what f_A ascends
     """
     x, y = clips
     game.fa.train()
     with held(game.ft, cfg.norm_t), held(game.fb, cfg.norm_b), held(game.objective, cfg.norm_b):
         xa, va = pass_batch(game.fa, x, views, cfg.rounded)
         lt = loss_t(game.ft(xa), y)
-        lb = game.objective(game.fb, *va, views.p) if views else None
+        guess = dict(guess=True) if cfg.ascend=='entropy' else {} # not every objective has one
+        lb = game.objective(game.fb, *va, views.p, **guess) if views else None
         loss = lt if lb is None else loss_a(lt, lb, cfg.omega)
         if loss.requires_grad: game.engine.update(game.opt_a, loss) # not where f_A is none
     frames = torch.cat(va) if views else xa[:, :, 0]

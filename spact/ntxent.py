@@ -10,6 +10,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.distributions import Categorical
 from .errors import BadInput
 
 # %% ../nbs/30_ntxent.ipynb #c2eecf7b
@@ -18,11 +19,15 @@ def _check(z0, z1, tau):
         raise BadInput(f"embeddings: expected two of one shape (N,D), got {tuple(z0.shape)} and {tuple(z1.shape)}")
     if tau <= 0: raise BadInput(f"tau: expected a number > 0, got {tau}")
 
+def _score(sim, partner, guess): # nats, mean over the anchors
+    return Categorical(logits=sim).entropy().mean() if guess else F.cross_entropy(sim, partner)
+
 # %% ../nbs/30_ntxent.ipynb #aaedc259
 def nt_xent_one_sided(
     z0:Tensor, # (N,D) float: Z, the anchors; normalised here
     z1:Tensor, # (N,D) float: Z', row `i` is the positive of `z0[i]`
     tau:float=.1, # temperature, > 0, no unit [R]
+    guess:bool=False, # measure the entropy of the guess, whatever is right
 )->Tensor: # () float: mean of L_B^i over the N anchors, nats, >= 0
     """Eq. 5 as printed: anchors are first views only.
 
@@ -30,6 +35,7 @@ def nt_xent_one_sided(
         z0: (N,D) float: Z, the anchors; normalised here
         z1: (N,D) float: Z', row `i` is the positive of `z0[i]`
         tau: temperature, > 0, no unit [R]
+        guess: measure the entropy of the guess, whatever is right
 
     Returns:
         () float: mean of L_B^i over the N anchors, nats, >= 0
@@ -38,13 +44,14 @@ def nt_xent_one_sided(
     z0, z1 = F.normalize(z0, dim=1), F.normalize(z1, dim=1)
     others = (z0/tau @ z0.T).fill_diagonal_(-torch.inf)                 # (N,N) log h(Z_i,Z_j), j != i
     sim = torch.cat([z0/tau @ z1.T, others], dim=1)                     # (N,2N) h(Z_i,Z'_j) first
-    return F.cross_entropy(sim, torch.arange(len(z0), device=z0.device))
+    return _score(sim, torch.arange(len(z0), device=z0.device), guess)
 
 # %% ../nbs/30_ntxent.ipynb #610d8514
 def nt_xent(
     z0:Tensor, # (N,D) float: embeddings of the first views; normalised here
     z1:Tensor, # (N,D) float: second views; row `i` is the positive of `z0[i]`
     tau:float=.1, # temperature, > 0, no unit [R]
+    guess:bool=False, # measure the entropy of the guess, whatever is right
 )->Tensor: # () float: mean over the 2N anchors, nats, >= 0
     """NT-Xent contrastive loss (SimCLR [3], Algorithm 1); the mean of Eq. 5 in both directions.
 
@@ -52,6 +59,7 @@ def nt_xent(
         z0: (N,D) float: embeddings of the first views; normalised here
         z1: (N,D) float: second views; row `i` is the positive of `z0[i]`
         tau: temperature, > 0, no unit [R]
+        guess: measure the entropy of the guess, whatever is right
 
     Returns:
         () float: mean over the 2N anchors, nats, >= 0
@@ -61,7 +69,7 @@ def nt_xent(
     z = F.normalize(torch.cat([z0, z1]), dim=1)                         # (2N,D)
     sim = (z/tau @ z.T).fill_diagonal_(-torch.inf)                      # (2N,2N), an anchor does not meet itself
     partner = torch.arange(2*n, device=z.device).roll(n)                # (2N,) i <-> i+N
-    return F.cross_entropy(sim, partner)
+    return _score(sim, partner, guess)
 
 # %% ../nbs/30_ntxent.ipynb #d38ec780
 def nt_xent_max(

@@ -9,6 +9,7 @@ __all__ = ['OBJECTIVES', 'loss_t', 'count_actions', 'guess_t', 'NTXent', 'loss_b
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributions import Bernoulli
 from .errors import BadInput
 from .moco import MoCo
 from .ntxent import nt_xent, nt_xent_max, nt_xent_one_sided
@@ -84,9 +85,10 @@ class NTXent(nn.Module):
         v0:Tensor, # (B,3,H,W) float in [0,1]: first views, anonymized
         v1:Tensor, # (B,3,H,W) float in [0,1]: second views; row `i` shows the same video as `v0[i]`
         p:Tensor|None=None, # private attributes: not looked at
+        guess:bool=False, # the entropy of f_B's guess in place of its loss
     )->Tensor: # () float: L_B, nats; f_B descends it, f_A ascends it
         z0, z1 = fb(torch.cat([v0, v1])).chunk(2) # one pass: both views share f_B's batch statistics
-        return (nt_xent if self.symmetric else nt_xent_one_sided)(self.gather(z0), self.gather(z1), self.tau)
+        return (nt_xent if self.symmetric else nt_xent_one_sided)(self.gather(z0), self.gather(z1), self.tau, guess)
 
     def ceiling(self,
         n:int, # videos in the batch (B)
@@ -151,10 +153,12 @@ class Supervised(nn.Module):
         v0:Tensor, # (B,3,H,W) float in [0,1]: first views, anonymized
         v1:Tensor, # (B,3,H,W) float in [0,1]: second views of the same videos
         p:Tensor|None=None, # (B,P) float in {0,1}: private attributes of the videos, NaN where unknown; needed
+        guess:bool=False, # the entropy of f_B's guess in place of its loss (Wu et al.)
     )->Tensor: # () float: L_B, nats, mean over views and attributes, weighed; f_B descends it, f_A ascends it
         if p is None: raise BadInput('the supervised objective needs private attributes p, (B,P) zeros and ones')
-        loss = loss_b(fb(torch.cat([v0, v1])), torch.cat([p, p]))
-        return loss if self.worth is None else loss*self.worth/self._entropy().clamp(min=1e-6)
+        logits = fb(torch.cat([v0, v1]))
+        nats = Bernoulli(logits=logits).entropy().mean() if guess else loss_b(logits, torch.cat([p, p]))
+        return nats if self.worth is None else nats*self.worth/self._entropy().clamp(min=1e-6)
 
     def _entropy(self): return F.binary_cross_entropy(self.share, self.share) # () float, nats: of an attribute, mean
 
@@ -202,8 +206,9 @@ class Ensemble(nn.Module):
         v0:Tensor, # first views, anonymized
         v1:Tensor, # second views
         p:Tensor|None=None, # private attributes
+        **kw, # `guess=True`
     )->Tensor: # () float: L_B, nats; in train mode, when the f_B learn, always the mean
-        each = torch.stack([o(f, v0, v1, p) for o, f in zip(self.parts, fb, strict=True)])
+        each = torch.stack([o(f, v0, v1, p, **kw) for o, f in zip(self.parts, fb, strict=True)])
         return each.mean() if self.training or self.combine == 'mean' else each.min()
 
     def ceiling(self,

@@ -7,6 +7,7 @@ __all__ = ['ENCODER_NETS', 'CLIP_ENCODER_NETS', 'ResNet2D', 'ResNet50', 'MobileN
            'make_attribute_net']
 
 # %% ../nbs/22_privacy.ipynb #35b9345e
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import resnet50
 from .action import Normalize, Residual, load_published, r3d18
@@ -171,19 +172,21 @@ class _PrivacyNet(nn.Module):
     def __init__(self,
         encoder:nn.Module, # (N,3,H,W) frames in [0,1] to (N,dim) features
         head:nn.Module, # (N,dim) features to (N,D)
+        standardize:bool=False, # bring each frame or clip to mean 0 and deviation 1 first
     ):
         super().__init__()
-        self.encoder, self.head = encoder, head
+        self.encoder, self.head, self.standardize = encoder, head, standardize
 
     def forward(self,
         im:Tensor, # (N,3,H,W) float in [0,1]: anonymized frames
     )->Tensor: # (N,D) float: embeddings or logits
-        return self.head(self.encoder(im))
+        return self.head(self.encoder(F.group_norm(im, 1) if self.standardize else im))
 
 # %% ../nbs/22_privacy.ipynb #ae7cfe9f
 def make_privacy_net(
     name:str, # as in `_encoder`
     dim:int|None=None, # dimension of the embedding; None: 128 [R], or the encoder's own where that is less [S]
+    standardize:bool=False, # bring each frame or clip to mean 0 and deviation 1 first
     **kw, # arguments of `_encoder`, such as `clips=True`
 )->_PrivacyNet: # (N,3,H,W) frames or (N,3,T,H,W) clips in [0,1] to (N,dim) embeddings
     """f_B of the game: an encoder under a two-layer projection head (Sec. 3.2.2).
@@ -191,17 +194,19 @@ def make_privacy_net(
     Parameters:
         name: as in `_encoder`
         dim: dimension of the embedding; None: 128 [R], or the encoder's own where that is less [S]
+        standardize: bring each frame or clip to mean 0 and deviation 1 first
         kw: arguments of `_encoder`, such as `clips=True`
 
     Returns:
         (N,3,H,W) frames or (N,3,T,H,W) clips in [0,1] to (N,dim) embeddings
     """
     enc = _encoder(name, **kw)
-    return _PrivacyNet(enc, _Projector(enc.dim, enc.dim, dim or min(enc.dim, 128)))
+    return _PrivacyNet(enc, _Projector(enc.dim, enc.dim, dim or min(enc.dim, 128)), standardize)
 
 def make_attribute_net(
     name:str, # as in `_encoder`
     n_columns:int, # private attributes, one logit each
+    standardize:bool=False, # bring each frame or clip to mean 0 and deviation 1 first
     **kw, # arguments of `_encoder`, such as `clips=True`
 )->_PrivacyNet: # (N,3,H,W) frames or (N,3,T,H,W) clips in [0,1] to (N,n_columns) logits
     """f'_B of the evaluation: an encoder under a linear attribute classifier (Sec. 4.1).
@@ -209,10 +214,11 @@ def make_attribute_net(
     Parameters:
         name: as in `_encoder`
         n_columns: private attributes, one logit each
+        standardize: bring each frame or clip to mean 0 and deviation 1 first
         kw: arguments of `_encoder`, such as `clips=True`
 
     Returns:
         (N,3,H,W) frames or (N,3,T,H,W) clips in [0,1] to (N,n_columns) logits
     """
     enc = _encoder(name, **kw)
-    return _PrivacyNet(enc, nn.Linear(enc.dim, n_columns))
+    return _PrivacyNet(enc, nn.Linear(enc.dim, n_columns), standardize)
