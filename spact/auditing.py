@@ -7,7 +7,7 @@ __all__ = ['Released', 'evaluate_undo', 'name_units', 'evaluate_link', 'measure_
            'measure_flicker']
 
 # %% ../nbs/56_auditing.ipynb #cbe88494
-import glob, math, re
+import glob, itertools, math, re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,11 +27,14 @@ from .sampler import sample_clip, space_clips
 from .unet import make_anonymizer
 
 # %% ../nbs/56_auditing.ipynb #21fa9890
+_BESIDE = {*'.json .txt .csv .xml .srt .vtt .wav .aac .mp3 .m4a .jpg .png .pdf'.split()} # what lies beside a video
+
 def _find_released(folder, path): # the file that was made of the raw video `path`
     exact = Path(folder)/path
     if exact.is_file(): return exact
     near = exact.parent.glob(glob.escape(exact.stem)+'*')
-    near = sorted(p for p in near if p.is_file() and p.stem.startswith(exact.stem) and p.name[0]!='.')
+    near = sorted(p for p in near if p.is_file() and p.stem.startswith(exact.stem) and p.name[0]!='.'
+                  and p.suffix.lower() not in _BESIDE)
     added = [p for p in near if re.fullmatch(r'_[^\W\d].*', p.stem[len(exact.stem):])]
     for found in ([p for p in near if p.stem==exact.stem], added):
         if len(found)>1: raise BadInput(f'{exact}: could be {found[0].name} or {found[1].name}; keep one of them')
@@ -223,14 +226,17 @@ def name_units(
     if identity not in bank.rows[0]:
         there = ', '.join(k for k in bank.rows[0] if k[0]!='_')
         raise BadInput(f'identity: no column {identity!r}, there are {there}')
-    names = {n: k for k, n in enumerate(sorted({r[identity] for r in bank.rows}-{''}))}
-    for i, r in enumerate(bank.rows): names[i] = names[r[identity]] if r[identity] else len(names) # unknown: alone
-    return torch.tensor([names[i] for i in range(len(bank))])
+    who = ['' if r[identity] is None else str(r[identity]) for r in bank.rows]
+    number = {n: k for k, n in enumerate(sorted({*who}-{''}))}
+    alone = itertools.count(len(number)) # who is unknown is a unit alone
+    return torch.tensor([number[n] if n else next(alone) for n in who])
 
-def _draw_mates(unit, i, g): # of each video in `i` (B,) another one of the same unit, if there is one
-    count = unit.bincount()
-    first = count.cumsum(0)-count
-    return unit.argsort(stable=True)[first[unit[i]] + (torch.rand(len(i), generator=g)*count[unit[i]]).long()]
+def _draw_mates(unit, i, g): # of each video in `i` (B,) another one of the same unit; itself, if there is none
+    count, order = unit.bincount(), unit.argsort(stable=True)
+    first = (count.cumsum(0)-count)[unit[i]]
+    n, place = count[unit[i]], order.argsort()[i]-first # in its unit
+    step = 1 + (torch.rand(len(i), generator=g)*(n-1).clamp(min=1)).long()
+    return order[first + (place+step)%n]
 
 # %% ../nbs/56_auditing.ipynb #aff36e6d
 class _Linker(nn.Module): # two encoders into one space

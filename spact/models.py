@@ -259,7 +259,7 @@ def locate_model(
 # %% ../nbs/57_models.ipynb #f8951093
 _OF_MOTION = ( # see below
     'Marionette (drawn figures) at 32 px, 3 seeds: fresh networks name 96.0 ± 1.6 % of the actions right (raw video: '
-    '97.9 %) and read the private attributes with 45.3 ± 0.2 % cMAP (raw video: 97.4 %; chance: 33.3 %)')
+    '97.1 ± 0.9 %) and read the private attributes with 45.3 ± 0.2 % cMAP (raw video: 97.5 ± 0.1 %; chance: 33.3 %)')
 
 def _load_front(name): # of `spact.config.FRONTS`, with other settings behind it or without
     return Model(make_front(name), 32, name, _OF_MOTION if name=='motion' else UNMEASURED)

@@ -6,7 +6,7 @@
 __all__ = ['Front', 'Motion', 'make_front', 'AfterFront', 'BDQ']
 
 # %% ../nbs/24_motion.ipynb #ac0686a9
-import math
+import hashlib, math
 from collections.abc import Callable, Iterator
 import torch
 import torch.nn.functional as F
@@ -203,23 +203,23 @@ def _estimate_flow(a, b, steps=5, around=.04, ridge=.5): # grey (n,1,h,w) -> (n,
     return flow
 
 # %% ../nbs/24_motion.ipynb #f21ac3ef
-class _Carried(Front): # noise that moves as the pixels of a video do (AFD); each video begun has other noise
+class _Carried(Front): # noise that moves as the pixels of a video do (AFD); each video has other noise
     def __init__(self, camera=True, blur=.02, grid=64): # as of `Motion`
         super().__init__()
         if not (0<=blur<=.5 and grid>=0):
             raise BadInput(f'expected 0 <= blur <= 0.5, got {blur}, and grid >= 0, got {grid}')
-        self.config, self.begun = dict(camera=camera, blur=blur, grid=grid), 0
+        self.config = dict(camera=camera, blur=blur, grid=grid)
 
     def extra_repr(self): return ', '.join(f'{k}={v}' for k, v in self.config.items())
 
     def start(self, fps=None):
-        self.begun += 1
-        g, past, way, noise = generator('afd', self.begun), None, None, None
+        past, way, noise = None, None, None
         def step(im):
             nonlocal past, way, noise
             now = _reduce(im, self.config['grid'], True, self.config['blur'])
             if past is None:
                 past, way = now[:1], torch.zeros(1, 2, *now.shape[-2:], device=im.device)
+                g = generator('afd', hashlib.blake2b(im[0].cpu().numpy().tobytes()).hexdigest())
                 noise = torch.rand(1, 1, *now.shape[-2:], generator=g).to(im.device)
             then, past, ways = torch.cat([past, now[:-1]]), now[-1:], []
             if self.config['camera']: then = _warp(then, _estimate_camera(now, then))[0]

@@ -731,7 +731,8 @@ def _panel(ax, frame, methods, title, what):
     scale = 1 if what['quantity']=='psnr' else 100
     s = pd.DataFrame([mean_score(frame, m, **what) for m in methods]).assign(method=methods)
     s[['value', 'chance', 'low', 'high']] *= scale
-    sns.scatterplot(s, x='value', y='method', ax=ax, s=50, linewidth=0, zorder=3)
+    filled = ['none' if b.startswith('≥') else 'C0' for b in s.bound]
+    ax.scatter(s.value, s.method, s=50, facecolors=filled, edgecolors='C0', linewidths=1.5, zorder=3)
     ax.hlines(s.method, s.low, s.high, color='C0', lw=2)
     if scale>1: ax.axvline(s.chance.mean(), ls=':', color='.4')
     ax.set_title(title, fontsize=9)
@@ -753,6 +754,7 @@ def plot_audit(
     fig, axs = plt.subplots(1, 3, figsize=(9, .6+.45*len(methods)), dpi=80, layout='constrained', sharey=True)
     for ax, (title, what) in zip(axs, _PANELS.items()): _panel(ax, frame, methods, title, what)
     axs[0].margins(y=.25)
+    axs[0].invert_yaxis() # what leaks most on top
     plt.close(fig)
     return fig
 
