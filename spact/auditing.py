@@ -231,12 +231,10 @@ def name_units(
     alone = itertools.count(len(number)) # who is unknown is a unit alone
     return torch.tensor([number[n] if n else next(alone) for n in who])
 
-def _draw_mates(unit, i, g): # of each video in `i` (B,) another one of the same unit; itself, if there is none
-    count, order = unit.bincount(), unit.argsort(stable=True)
-    first = (count.cumsum(0)-count)[unit[i]]
-    n, place = count[unit[i]], order.argsort()[i]-first # in its unit
-    step = 1 + (torch.rand(len(i), generator=g)*(n-1).clamp(min=1)).long()
-    return order[first + (place+step)%n]
+def _draw_mates(unit, i, g): # of each video in `i` (B,) any one of the same unit, now and then itself
+    count = unit.bincount()
+    first = count.cumsum(0)-count
+    return unit.argsort(stable=True)[first[unit[i]] + (torch.rand(len(i), generator=g)*count[unit[i]]).long()]
 
 # %% ../nbs/56_auditing.ipynb #aff36e6d
 class _Linker(nn.Module): # two encoders into one space

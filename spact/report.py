@@ -577,8 +577,8 @@ def _tabulate_undone(frame, methods):
 # %% ../nbs/64_report.ipynb #339ad8c8
 def _tabulate_views(frame, methods):
     rows = frame[frame.quantity.str.fullmatch(r'cmap_\d+')]
-    rows = rows.assign(n=rows.quantity.str[5:].astype(int))
-    table = rows.pivot_table('value', ['method', 'attacker'], 'n', observed=True)
+    rows = rows.assign(n=rows.quantity.str[5:].astype(int), method=rows.method.astype(str))
+    table = rows.pivot_table('value', ['method', 'attacker'], 'n')
     table = table.loc[[m for m in methods if m in table.index.levels[0]]].map(lambda x: f'{100*x:.1f}')
     return table.rename(columns=lambda n: f'{n} frame{"s"*(n!=1)}').rename_axis(['shared as', 'attacker']).reset_index()
 
