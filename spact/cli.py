@@ -253,7 +253,7 @@ def _with_settings(
     return add
 
 # %% ../nbs/90_cli.ipynb #268d0f52
-_VALUED = re.compile(r"(?<![\w./'-])([a-z]\w*)(?:=('[\w.]+'|[\w.]+)|\b)(?![/'])")
+_VALUED = re.compile(r"(?<![\w./'+-])([a-z]\w*)(?:=('[\w.]+'|[\w.]+)|\b)(?![/'])")
 _SPELT = {} # field -> the shortest option that names it
 for _path, _names in sorted(_spell_fields(_list_fields(StudyConfig)).items(), key=lambda p: len(p[0])):
     _SPELT.setdefault(_path[-1], min(_names, key=len))
