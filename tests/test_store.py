@@ -87,7 +87,7 @@ def test_memory_does_not_grow_with_the_videos(tmp_path):
     few = measure('few', 1)
     for name in ('many', 'second', 'third', 'fourth', 'fifth'): # what else the system does can only add to a peak
         many = measure(name, 4)
-        if holds := many[0] <= 1.1*few[0] and many[1]-few[1] < 35*1024: break # half of the frames that came in between
+        if holds := many[0] <= 1.1*few[0] and many[1]-few[1] < 55*1024: break # of 70 MB that came in
     assert holds, f'peak and growth in kB: {few} with 20 videos, {many} with 80'
 
 
