@@ -34,7 +34,7 @@ def _find_released(folder, path): # the file that was made of the raw video `pat
     if exact.is_file(): return exact
     near = exact.parent.glob(glob.escape(exact.stem)+'*')
     near = sorted(p for p in near if p.is_file() and p.stem.startswith(exact.stem) and p.name[0]!='.'
-                  and p.suffix.lower() not in _BESIDE)
+                  and p.suffix.lower() not in _BESIDE-{exact.suffix.lower()})
     added = [p for p in near if re.fullmatch(r'_[^\W\d].*', p.stem[len(exact.stem):])]
     for found in ([p for p in near if p.stem==exact.stem], added):
         if len(found)>1: raise BadInput(f'{exact}: could be {found[0].name} or {found[1].name}; keep one of them')
